@@ -187,10 +187,10 @@ type Commitment struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Line     *Line                  `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
 	Firmness Firmness               `protobuf:"varint,2,opt,name=firmness,proto3,enum=allied.event.v1.Firmness" json:"firmness,omitempty"`
-	// In the control asset: announced lines relieved, the rest from origin.
-	Split *Split `protobuf:"bytes,3,opt,name=split,proto3" json:"split,omitempty"`
-	// Allocations that stood over the cap and are now covered by this line; the stage of each is allocated.
-	Covers        []*Relief `protobuf:"bytes,4,rep,name=covers,proto3" json:"covers,omitempty"`
+	// One for each asset that controls the line: announced lines relieved, the rest from origin.
+	Splits []*Split `protobuf:"bytes,3,rep,name=splits,proto3" json:"splits,omitempty"`
+	// One for each of them: allocations that stood over the cap and are now covered by this line. The stage of each relief is allocated.
+	Covers        []*Split `protobuf:"bytes,4,rep,name=covers,proto3" json:"covers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,14 +239,14 @@ func (x *Commitment) GetFirmness() Firmness {
 	return Firmness_FIRMNESS_UNSPECIFIED
 }
 
-func (x *Commitment) GetSplit() *Split {
+func (x *Commitment) GetSplits() []*Split {
 	if x != nil {
-		return x.Split
+		return x.Splits
 	}
 	return nil
 }
 
-func (x *Commitment) GetCovers() []*Relief {
+func (x *Commitment) GetCovers() []*Split {
 	if x != nil {
 		return x.Covers
 	}
@@ -483,13 +483,14 @@ func (x *TrancheRescheduled) GetOriginalDue() *Effective {
 
 // TrancheActivated: the contingent line becomes a commitment, and may cover allocations beyond the earlier ones.
 type TrancheActivated struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tranche       []byte                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
-	ThreatLevel   uint32                 `protobuf:"varint,2,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
-	Firmness      Firmness               `protobuf:"varint,3,opt,name=firmness,proto3,enum=allied.event.v1.Firmness" json:"firmness,omitempty"`
-	Line          []byte                 `protobuf:"bytes,4,opt,name=line,proto3" json:"line,omitempty"`
-	Split         *Split                 `protobuf:"bytes,5,opt,name=split,proto3" json:"split,omitempty"`
-	Covers        []*Relief              `protobuf:"bytes,6,rep,name=covers,proto3" json:"covers,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Tranche     []byte                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	ThreatLevel uint32                 `protobuf:"varint,2,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
+	Firmness    Firmness               `protobuf:"varint,3,opt,name=firmness,proto3,enum=allied.event.v1.Firmness" json:"firmness,omitempty"`
+	Line        []byte                 `protobuf:"bytes,4,opt,name=line,proto3" json:"line,omitempty"`
+	// As in Commitment; here the contingent line gives.
+	Splits        []*Split `protobuf:"bytes,5,rep,name=splits,proto3" json:"splits,omitempty"`
+	Covers        []*Split `protobuf:"bytes,6,rep,name=covers,proto3" json:"covers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -552,14 +553,14 @@ func (x *TrancheActivated) GetLine() []byte {
 	return nil
 }
 
-func (x *TrancheActivated) GetSplit() *Split {
+func (x *TrancheActivated) GetSplits() []*Split {
 	if x != nil {
-		return x.Split
+		return x.Splits
 	}
 	return nil
 }
 
-func (x *TrancheActivated) GetCovers() []*Relief {
+func (x *TrancheActivated) GetCovers() []*Split {
 	if x != nil {
 		return x.Covers
 	}
@@ -571,8 +572,8 @@ type TrancheExpired struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Tranche []byte                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
 	// Only for a contingent tranche.
-	Line          []byte `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
-	Split         *Split `protobuf:"bytes,3,opt,name=split,proto3" json:"split,omitempty"`
+	Line          []byte   `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
+	Splits        []*Split `protobuf:"bytes,3,rep,name=splits,proto3" json:"splits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -621,9 +622,9 @@ func (x *TrancheExpired) GetLine() []byte {
 	return nil
 }
 
-func (x *TrancheExpired) GetSplit() *Split {
+func (x *TrancheExpired) GetSplits() []*Split {
 	if x != nil {
-		return x.Split
+		return x.Splits
 	}
 	return nil
 }
@@ -1229,13 +1230,13 @@ const file_allied_event_v1_pledge_proto_rawDesc = "" +
 	"\x05lines\x18\x02 \x03(\v2\x15.allied.event.v1.LineR\x05lines\"f\n" +
 	"\x0fPledgeCommitted\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12=\n" +
-	"\vcommitments\x18\x02 \x03(\v2\x1b.allied.event.v1.CommitmentR\vcommitments\"\xcd\x01\n" +
+	"\vcommitments\x18\x02 \x03(\v2\x1b.allied.event.v1.CommitmentR\vcommitments\"\xce\x01\n" +
 	"\n" +
 	"Commitment\x12)\n" +
 	"\x04line\x18\x01 \x01(\v2\x15.allied.event.v1.LineR\x04line\x125\n" +
-	"\bfirmness\x18\x02 \x01(\x0e2\x19.allied.event.v1.FirmnessR\bfirmness\x12,\n" +
-	"\x05split\x18\x03 \x01(\v2\x16.allied.event.v1.SplitR\x05split\x12/\n" +
-	"\x06covers\x18\x04 \x03(\v2\x17.allied.event.v1.ReliefR\x06covers\"\xaf\x01\n" +
+	"\bfirmness\x18\x02 \x01(\x0e2\x19.allied.event.v1.FirmnessR\bfirmness\x12.\n" +
+	"\x06splits\x18\x03 \x03(\v2\x16.allied.event.v1.SplitR\x06splits\x12.\n" +
+	"\x06covers\x18\x04 \x03(\v2\x16.allied.event.v1.SplitR\x06covers\"\xaf\x01\n" +
 	"\x0fPledgeAllocated\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12)\n" +
 	"\x04line\x18\x02 \x01(\v2\x15.allied.event.v1.LineR\x04line\x12+\n" +
@@ -1254,18 +1255,18 @@ const file_allied_event_v1_pledge_proto_rawDesc = "" +
 	"\x12TrancheRescheduled\x12\x18\n" +
 	"\atranche\x18\x01 \x01(\fR\atranche\x12,\n" +
 	"\x03due\x18\x02 \x01(\v2\x1a.allied.event.v1.EffectiveR\x03due\x12=\n" +
-	"\foriginal_due\x18\x03 \x01(\v2\x1a.allied.event.v1.EffectiveR\voriginalDue\"\xf9\x01\n" +
+	"\foriginal_due\x18\x03 \x01(\v2\x1a.allied.event.v1.EffectiveR\voriginalDue\"\xfa\x01\n" +
 	"\x10TrancheActivated\x12\x18\n" +
 	"\atranche\x18\x01 \x01(\fR\atranche\x12!\n" +
 	"\fthreat_level\x18\x02 \x01(\rR\vthreatLevel\x125\n" +
 	"\bfirmness\x18\x03 \x01(\x0e2\x19.allied.event.v1.FirmnessR\bfirmness\x12\x12\n" +
-	"\x04line\x18\x04 \x01(\fR\x04line\x12,\n" +
-	"\x05split\x18\x05 \x01(\v2\x16.allied.event.v1.SplitR\x05split\x12/\n" +
-	"\x06covers\x18\x06 \x03(\v2\x17.allied.event.v1.ReliefR\x06covers\"l\n" +
+	"\x04line\x18\x04 \x01(\fR\x04line\x12.\n" +
+	"\x06splits\x18\x05 \x03(\v2\x16.allied.event.v1.SplitR\x06splits\x12.\n" +
+	"\x06covers\x18\x06 \x03(\v2\x16.allied.event.v1.SplitR\x06covers\"n\n" +
 	"\x0eTrancheExpired\x12\x18\n" +
 	"\atranche\x18\x01 \x01(\fR\atranche\x12\x12\n" +
-	"\x04line\x18\x02 \x01(\fR\x04line\x12,\n" +
-	"\x05split\x18\x03 \x01(\v2\x16.allied.event.v1.SplitR\x05split\"\x8c\x02\n" +
+	"\x04line\x18\x02 \x01(\fR\x04line\x12.\n" +
+	"\x06splits\x18\x03 \x03(\v2\x16.allied.event.v1.SplitR\x06splits\"\x8c\x02\n" +
 	"\fDrawReserved\x12\x12\n" +
 	"\x04draw\x18\x01 \x01(\fR\x04draw\x12\x1e\n" +
 	"\n" +
@@ -1352,47 +1353,46 @@ var file_allied_event_v1_pledge_proto_goTypes = []any{
 	(*Line)(nil),               // 19: allied.event.v1.Line
 	(Firmness)(0),              // 20: allied.event.v1.Firmness
 	(*Split)(nil),              // 21: allied.event.v1.Split
-	(*Relief)(nil),             // 22: allied.event.v1.Relief
-	(*Item)(nil),               // 23: allied.event.v1.Item
-	(*Effective)(nil),          // 24: allied.event.v1.Effective
-	(*Amount)(nil),             // 25: allied.event.v1.Amount
-	(*AssetAmount)(nil),        // 26: allied.event.v1.AssetAmount
-	(Stage)(0),                 // 27: allied.event.v1.Stage
-	(Instrument)(0),            // 28: allied.event.v1.Instrument
-	(*CategoryMapping)(nil),    // 29: allied.event.v1.CategoryMapping
+	(*Item)(nil),               // 22: allied.event.v1.Item
+	(*Effective)(nil),          // 23: allied.event.v1.Effective
+	(*Amount)(nil),             // 24: allied.event.v1.Amount
+	(*AssetAmount)(nil),        // 25: allied.event.v1.AssetAmount
+	(Stage)(0),                 // 26: allied.event.v1.Stage
+	(Instrument)(0),            // 27: allied.event.v1.Instrument
+	(*CategoryMapping)(nil),    // 28: allied.event.v1.CategoryMapping
 }
 var file_allied_event_v1_pledge_proto_depIdxs = []int32{
 	19, // 0: allied.event.v1.PledgeAnnounced.lines:type_name -> allied.event.v1.Line
 	3,  // 1: allied.event.v1.PledgeCommitted.commitments:type_name -> allied.event.v1.Commitment
 	19, // 2: allied.event.v1.Commitment.line:type_name -> allied.event.v1.Line
 	20, // 3: allied.event.v1.Commitment.firmness:type_name -> allied.event.v1.Firmness
-	21, // 4: allied.event.v1.Commitment.split:type_name -> allied.event.v1.Split
-	22, // 5: allied.event.v1.Commitment.covers:type_name -> allied.event.v1.Relief
+	21, // 4: allied.event.v1.Commitment.splits:type_name -> allied.event.v1.Split
+	21, // 5: allied.event.v1.Commitment.covers:type_name -> allied.event.v1.Split
 	19, // 6: allied.event.v1.PledgeAllocated.line:type_name -> allied.event.v1.Line
-	23, // 7: allied.event.v1.PledgeAllocated.items:type_name -> allied.event.v1.Item
+	22, // 7: allied.event.v1.PledgeAllocated.items:type_name -> allied.event.v1.Item
 	21, // 8: allied.event.v1.PledgeAllocated.splits:type_name -> allied.event.v1.Split
-	24, // 9: allied.event.v1.TrancheScheduled.due:type_name -> allied.event.v1.Effective
+	23, // 9: allied.event.v1.TrancheScheduled.due:type_name -> allied.event.v1.Effective
 	19, // 10: allied.event.v1.TrancheScheduled.contingent:type_name -> allied.event.v1.Line
-	25, // 11: allied.event.v1.TrancheScheduled.amount:type_name -> allied.event.v1.Amount
-	24, // 12: allied.event.v1.TrancheRescheduled.due:type_name -> allied.event.v1.Effective
-	24, // 13: allied.event.v1.TrancheRescheduled.original_due:type_name -> allied.event.v1.Effective
+	24, // 11: allied.event.v1.TrancheScheduled.amount:type_name -> allied.event.v1.Amount
+	23, // 12: allied.event.v1.TrancheRescheduled.due:type_name -> allied.event.v1.Effective
+	23, // 13: allied.event.v1.TrancheRescheduled.original_due:type_name -> allied.event.v1.Effective
 	20, // 14: allied.event.v1.TrancheActivated.firmness:type_name -> allied.event.v1.Firmness
-	21, // 15: allied.event.v1.TrancheActivated.split:type_name -> allied.event.v1.Split
-	22, // 16: allied.event.v1.TrancheActivated.covers:type_name -> allied.event.v1.Relief
-	21, // 17: allied.event.v1.TrancheExpired.split:type_name -> allied.event.v1.Split
-	25, // 18: allied.event.v1.DrawReserved.amount:type_name -> allied.event.v1.Amount
+	21, // 15: allied.event.v1.TrancheActivated.splits:type_name -> allied.event.v1.Split
+	21, // 16: allied.event.v1.TrancheActivated.covers:type_name -> allied.event.v1.Split
+	21, // 17: allied.event.v1.TrancheExpired.splits:type_name -> allied.event.v1.Split
+	24, // 18: allied.event.v1.DrawReserved.amount:type_name -> allied.event.v1.Amount
 	21, // 19: allied.event.v1.DrawReserved.split:type_name -> allied.event.v1.Split
-	26, // 20: allied.event.v1.DrawReserved.stated:type_name -> allied.event.v1.AssetAmount
-	27, // 21: allied.event.v1.PledgeReduced.stage:type_name -> allied.event.v1.Stage
-	25, // 22: allied.event.v1.PledgeReduced.amount:type_name -> allied.event.v1.Amount
+	25, // 20: allied.event.v1.DrawReserved.stated:type_name -> allied.event.v1.AssetAmount
+	26, // 21: allied.event.v1.PledgeReduced.stage:type_name -> allied.event.v1.Stage
+	24, // 22: allied.event.v1.PledgeReduced.amount:type_name -> allied.event.v1.Amount
 	21, // 23: allied.event.v1.RemainderCancelled.splits:type_name -> allied.event.v1.Split
 	21, // 24: allied.event.v1.PledgeLapsed.splits:type_name -> allied.event.v1.Split
 	0,  // 25: allied.event.v1.PledgeLinked.link:type_name -> allied.event.v1.Link
-	28, // 26: allied.event.v1.LineReclassified.from_instrument:type_name -> allied.event.v1.Instrument
-	28, // 27: allied.event.v1.LineReclassified.to_instrument:type_name -> allied.event.v1.Instrument
-	29, // 28: allied.event.v1.LineReclassified.mapping:type_name -> allied.event.v1.CategoryMapping
-	27, // 29: allied.event.v1.LineRevalued.stage:type_name -> allied.event.v1.Stage
-	25, // 30: allied.event.v1.LineRevalued.delta:type_name -> allied.event.v1.Amount
+	27, // 26: allied.event.v1.LineReclassified.from_instrument:type_name -> allied.event.v1.Instrument
+	27, // 27: allied.event.v1.LineReclassified.to_instrument:type_name -> allied.event.v1.Instrument
+	28, // 28: allied.event.v1.LineReclassified.mapping:type_name -> allied.event.v1.CategoryMapping
+	26, // 29: allied.event.v1.LineRevalued.stage:type_name -> allied.event.v1.Stage
+	24, // 30: allied.event.v1.LineRevalued.delta:type_name -> allied.event.v1.Amount
 	31, // [31:31] is the sub-list for method output_type
 	31, // [31:31] is the sub-list for method input_type
 	31, // [31:31] is the sub-list for extension type_name
