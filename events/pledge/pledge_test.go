@@ -132,6 +132,21 @@ func TestALaterCommitmentCoversAnExcess(t *testing.T) {
 	}
 }
 
+func TestACommitmentCoversTheOldestExcessFirst(t *testing.T) {
+	over := func(n int) *pledge.Allocate {
+		a := allocate(line(n, stated(eur, "30")))
+		a.Meta = pledgetest.Observed()
+		return a
+	}
+	c := after(t, commit(line(1, stated(eur, "0"))), over(2), over(3), commit(line(4, stated(eur, "40"))))
+	wantStanding(t, c, 4, committed, eur, "0")
+	for n, want := range map[int]string{2: "0", 3: "20"} {
+		if got := c.State().Line(id(n)).Balances[0].Over; got != pledgetest.Amount(eur, want) {
+			t.Errorf("allocation %d: %s stands over the cap, not %s", n, got.Text(2), want)
+		}
+	}
+}
+
 func TestNoCapIsKnownWhereACommitmentIsOpaqueOrInAnotherAsset(t *testing.T) {
 	for name, first := range map[string]*pledge.Commit{
 		"undisclosed":   commit(line(1, missing("tracker", undisclosed))),

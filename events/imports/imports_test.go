@@ -1,0 +1,38 @@
+package imports_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/allied-ledger/allied/events/es/given"
+	"github.com/allied-ledger/allied/events/imports"
+	"github.com/allied-ledger/allied/events/money"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+)
+
+func totals() *eventv1.ImportCompleted {
+	return &eventv1.ImportCompleted{
+		Dataset: "tracker", Release: "2024-06", Rows: 3,
+		Columns: []*eventv1.ColumnTotal{{Column: "Allocated", Asset: "EUR/2@tracker", Sum: money.New(625).Proto(), RowsStated: 2, RowsMissing: 1}},
+	}
+}
+
+func TestAnImportIsCompletedOnce(t *testing.T) {
+	complete := imports.Complete{Sourced: true, Totals: totals()}
+	given.History(imports.Decider).When(complete).Then(t, totals()).When(complete).ThenRefused(t, "import_completed")
+}
+
+func TestAnIncompleteTotalIsRefused(t *testing.T) {
+	c := given.History(imports.Decider)
+	c.When(imports.Complete{Totals: totals()}).ThenRefused(t, "source_missing")
+	for code, change := range map[string]func(*eventv1.ImportCompleted){
+		"release_missing": func(e *eventv1.ImportCompleted) { e.Release = "" },
+		"bad_asset":       func(e *eventv1.ImportCompleted) { e.Columns[0].Asset = "EUR" },
+		"bad_amount":      func(e *eventv1.ImportCompleted) { e.Columns[0].Sum = &eventv1.Amount{Hi: math.MaxInt64} },
+		"too_many":        func(e *eventv1.ImportCompleted) { e.Columns = make([]*eventv1.ColumnTotal, 501) },
+	} {
+		e := totals()
+		change(e)
+		c.When(imports.Complete{Sourced: true, Totals: e}).ThenRefused(t, code)
+	}
+}
