@@ -1,0 +1,326 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/wire"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
+	"github.com/google/uuid"
+)
+
+var (
+	logID = uuid.UUID{1: 7}
+	small = engine.Config{BatchEventsMax: 5, RetryDelayMax: time.Millisecond}
+)
+
+// start runs a worker until the test ends, and hands back what Run returned.
+func start(t *testing.T, log *enginetest.Log, sink engine.Sink) (*engine.Worker, context.CancelFunc, <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := engine.NewWorker(enginetest.NewTally, log, sink, small)
+	ended := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ended <- w.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	return w, cancel, ended
+}
+
+func await(t *testing.T, w *engine.Worker, log *enginetest.Log) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	entries := log.Entries()
+	if err := w.Await(ctx, entries[len(entries)-1].Position); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// beating repeats the head until the test is over, so that a feed that lost its last frame is noticed.
+func beating(t *testing.T, log *enginetest.Log) {
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				log.Beat()
+			case <-stop:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-done
+	})
+}
+
+func equalsReplay(t *testing.T, log *enginetest.Log, sink engine.Sink) {
+	t.Helper()
+	r, err := engine.Verify(t.Context(), log.All(), sink, enginetest.NewTally())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Views) != 1 || !r.Views[0].OK() {
+		t.Fatalf("view and replay differ: %+v %v", r.Views, r.Views[0].Difference)
+	}
+}
+
+func TestWorkerBuildsTheViewFromTheLog(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 101)
+	w, _, _ := start(t, log, sink)
+	await(t, w, log)
+	equalsReplay(t, log, sink)
+	if s := w.Status(); s.LagEvents != 0 || s.Checkpoint.Events() != 101 || s.Checkpoint.LogID != logID || s.Err != nil {
+		t.Fatalf("status %+v", s)
+	}
+}
+
+func TestFramesSaveReadsOfTheLog(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 3)
+	w, _, _ := start(t, log, sink)
+	await(t, w, log)
+	reads := log.Reads()
+	for i := range 20 {
+		log.Fill(t, 1)
+		entries := log.Entries()
+		last := entries[len(entries)-1]
+		log.Broadcast(engine.Frame{Head: engine.LogHead{LogID: logID, Head: es.Head{Position: last.Position, Events: last.Ordinal + 1}}, Entries: entries[3+i:]})
+		await(t, w, log)
+	}
+	if got := log.Reads(); got != reads {
+		t.Fatalf("%d reads of the log while no frame was lost", got-reads)
+	}
+	equalsReplay(t, log, sink)
+}
+
+func TestViewIsTheSameWhateverBecomesOfFrames(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+		w, _, _ := start(t, log, sink)
+		for range 20 {
+			began := len(log.Entries())
+			log.Fill(t, 1+rng.IntN(12))
+			log.BroadcastBadly(rng, log.Entries()[began:])
+			if rng.IntN(6) == 0 {
+				log.Disconnect()
+			}
+		}
+		beating(t, log)
+		await(t, w, log)
+		equalsReplay(t, log, sink)
+	}
+}
+
+func TestLostLastFrameIsFoundByTheHead(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 2)
+	w, _, _ := start(t, log, sink)
+	await(t, w, log)
+	log.Fill(t, 1) // its frame is lost
+	log.Beat()
+	await(t, w, log)
+	equalsReplay(t, log, sink)
+}
+
+func TestCommitThatFailsIsRepeatedFromWhatIsThere(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		log, sink := enginetest.NewLog(logID), enginetest.NewFaults(engine.NewMemSink())
+		failure := errors.New("disk full")
+		sometimes := func() error {
+			if rng.IntN(3) == 0 {
+				return failure
+			}
+			return nil
+		}
+		sink.FailCommits(sometimes, sometimes)
+		log.Fill(t, 60)
+		w, _, _ := start(t, log, sink)
+		beating(t, log)
+		await(t, w, log)
+		equalsReplay(t, log, sink.Sink)
+	}
+}
+
+func TestStoppedWorkerGoesOnWhereItWas(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	for range 10 {
+		log.Fill(t, 7)
+		w, stop, ended := start(t, log, sink)
+		await(t, w, log)
+		stop()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		equalsReplay(t, log, sink)
+	}
+	if log.Feeds() != 0 {
+		t.Fatalf("%d subscriptions left behind", log.Feeds())
+	}
+}
+
+func TestUnknownEventStopsTheViewRightBeforeIt(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 13)
+	good := log.Entries()
+	log.AddRaw(t, enginetest.Stream(1), &logv1.NewEvent{Type: "allied.event.v9.PledgeSquared"})
+	log.Fill(t, 3)
+	w, _, ended := start(t, log, sink)
+	err := <-ended
+	var stopped *engine.FoldError
+	var unknown *wire.UnknownEventError
+	if !errors.As(err, &stopped) || !errors.As(err, &unknown) {
+		t.Fatalf("ended with %v", err)
+	}
+	if stopped.Ordinal != 13 || stopped.Stream != enginetest.Stream(1) {
+		t.Fatalf("%+v", stopped)
+	}
+	s := w.Status()
+	if !s.Stopped || !errors.Is(s.Err, err) || s.Checkpoint.Position != good[12].Position || s.LagEvents != 4 {
+		t.Fatalf("status %+v", s)
+	}
+	if err := w.Await(t.Context(), good[12].Position); err != nil {
+		t.Fatal("what was folded is there:", err)
+	}
+	if err := w.Await(t.Context(), log.Entries()[14].Position); !errors.As(err, &unknown) {
+		t.Fatalf("await beyond the stop: %v", err)
+	}
+	equalsReplay(t, oldLog(t, 13), sink)
+}
+
+// oldLog is a log as Fill makes it.
+func oldLog(t *testing.T, n int) *enginetest.Log {
+	log := enginetest.NewLog(logID)
+	log.Fill(t, n)
+	return log
+}
+
+func TestHalfFoldedEventLeavesNothing(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 8)
+	log.Add(t, enginetest.Stream(0), "D00", enginetest.Announcement(enginetest.Poison, &eventv1.Amount{Lo: 1}))
+	w, _, ended := start(t, log, sink)
+	var stopped *engine.FoldError
+	if err := <-ended; !errors.As(err, &stopped) {
+		t.Fatal(err)
+	}
+	if got := w.Status().Checkpoint.Events(); got != 8 {
+		t.Fatalf("view holds %d events", got)
+	}
+	equalsReplay(t, oldLog(t, 8), sink)
+}
+
+func TestAnotherLogIsNeverMixedIn(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 5)
+	w, stop, ended := start(t, log, sink)
+	await(t, w, log)
+	stop()
+	<-ended
+	other := enginetest.NewLog(uuid.UUID{1: 8})
+	other.Fill(t, 9)
+	_, _, ended = start(t, other, sink)
+	var changed *engine.LogChangedError
+	if err := <-ended; !errors.As(err, &changed) || changed.View != logID {
+		t.Fatal(err)
+	}
+	equalsReplay(t, log, sink)
+	if err := sink.Reset(t.Context(), enginetest.TallySpec); err != nil {
+		t.Fatal(err)
+	}
+	w, _, _ = start(t, other, sink)
+	await(t, w, other)
+	equalsReplay(t, other, sink)
+
+}
+
+func TestFrameOfAnotherLogStops(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 5)
+	w, _, ended := start(t, log, sink)
+	await(t, w, log)
+	log.Broadcast(engine.Frame{Head: engine.LogHead{LogID: uuid.UUID{1: 9}}})
+	var changed *engine.LogChangedError
+	if err := <-ended; !errors.As(err, &changed) {
+		t.Fatal(err)
+	}
+}
+
+func TestLogThatLostEventsStopsTheView(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 9)
+	w, stop, ended := start(t, log, sink)
+	await(t, w, log)
+	stop()
+	<-ended
+	log.Cut(2)
+	_, _, ended = start(t, log, sink)
+	var short *engine.LogShortError
+	if err := <-ended; !errors.As(err, &short) {
+		t.Fatal(err)
+	}
+}
+
+func TestTwoWorkersNeverBothCommit(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 5)
+	one, _, endedOne := start(t, log, sink)
+	await(t, one, log)
+	two, _, endedTwo := start(t, log, sink)
+	await(t, two, log)
+	log.Fill(t, 1)
+	log.Beat()
+	var lost *engine.CheckpointError
+	select {
+	case err := <-endedOne:
+		if !errors.As(err, &lost) {
+			t.Fatal(err)
+		}
+		await(t, two, log)
+	case err := <-endedTwo:
+		if !errors.As(err, &lost) {
+			t.Fatal(err)
+		}
+		await(t, one, log)
+	}
+	equalsReplay(t, log, sink)
+}
+
+func TestSourceThatIsAwayIsWaitedFor(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 5)
+	away := errors.New("no servers available")
+	log.FailReads(away)
+	w, _, _ := start(t, log, sink)
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := w.Await(short, log.Entries()[4].Position); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	log.FailReads(nil)
+	await(t, w, log)
+	log.Disconnect()
+	log.Fill(t, 4)
+	await(t, w, log) // the next session reads the log
+	equalsReplay(t, log, sink)
+}

@@ -1,0 +1,296 @@
+// Package sqlite keeps views in one SQLite file.
+//
+// The file is a cache of the log: it may be deleted at any time, and is rebuilt. Amounts are stored as decimal text, since SQLite's numbers
+// end at 64 bits and its SUM goes through floating point. Readers see one moment and never wait for the writer. A power cut may take the
+// last commits, rows and checkpoint together (WAL with synchronous=NORMAL), and nothing else.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/google/uuid"
+	"modernc.org/sqlite"
+)
+
+const (
+	// layout is the version of the sink's own tables, kept in the file's user_version.
+	layout = 1
+	// readersMax bounds the connections that read at once; others wait.
+	readersMax = 8
+	// busyMillisMax is how long a writer waits for a writer in another process.
+	busyMillisMax = 10_000
+
+	remedy = "the file is a cache of the log: where it is damaged or foreign, stop the program and remove it, and it is rebuilt"
+)
+
+// One row for each view: what it is, and what it is true at.
+const viewsTable = `CREATE TABLE IF NOT EXISTS allied_views (
+	projection  TEXT    NOT NULL,
+	partition   INTEGER NOT NULL,
+	fingerprint TEXT    NOT NULL,
+	tables      TEXT    NOT NULL,
+	log_id      TEXT    NOT NULL,
+	position    INTEGER NOT NULL,
+	ordinal     INTEGER NOT NULL,
+	PRIMARY KEY (projection, partition)
+) STRICT`
+
+// Sink is an engine.Sink on one file. Several processes may read the file while one writes; views that two write are fenced.
+type Sink struct {
+	reader
+	write *sql.DB
+
+	mu    sync.Mutex
+	specs map[string]engine.Spec
+}
+
+// Reader reads the views of a file that it never writes.
+type Reader struct{ reader }
+
+type reader struct {
+	path string
+	read *sql.DB
+}
+
+// Open opens or creates the file.
+func Open(path string) (*Sink, error) {
+	write, err := open(path, "_txlock=immediate&_pragma=journal_mode(wal)&_pragma=synchronous(normal)")
+	if err != nil {
+		return nil, err
+	}
+	write.SetMaxOpenConns(1) // SQLite has one writer
+	s := &Sink{reader: reader{path: path}, write: write, specs: map[string]engine.Spec{}}
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(s.explain("open", err), write.Close())
+	}
+	if s.read, err = openReader(path); err != nil {
+		return nil, errors.Join(err, write.Close())
+	}
+	return s, nil
+}
+
+// OpenReader opens an existing file for reading, also beside a process that writes it.
+func OpenReader(path string) (*Reader, error) {
+	db, err := openReader(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Reader{reader{path: path, read: db}}
+	if err := checkLayout(context.Background(), db); err != nil {
+		return nil, errors.Join(r.explain("open", err), db.Close())
+	}
+	return r, nil
+}
+
+// Close ends reading.
+func (r *Reader) Close() error { return r.read.Close() }
+
+func openReader(path string) (*sql.DB, error) {
+	db, err := open(path, "mode=ro")
+	if err == nil {
+		db.SetMaxOpenConns(readersMax)
+	}
+	return db, err
+}
+
+func open(path, params string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open views %s: %w", path, err)
+	}
+	name := (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("%s&_pragma=busy_timeout(%d)", params, busyMillisMax)}).String()
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("open views %s: %w", path, err)
+	}
+	return db, nil
+}
+
+func (s *Sink) prepare() error {
+	ctx := context.Background()
+	if err := checkLayout(ctx, s.write); err != nil {
+		return err
+	}
+	_, err := s.write.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA user_version = %d", viewsTable, layout))
+	return err
+}
+
+// checkLayout accepts this program's layout, and an empty file.
+func checkLayout(ctx context.Context, db *sql.DB) error {
+	var found, tables int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&found); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return err
+	}
+	if found != layout && (found != 0 || tables != 0) {
+		return fmt.Errorf("the file has layout %d, and this program knows %d (%s)", found, layout, remedy)
+	}
+	return nil
+}
+
+// explain adds the place, and the remedy where SQLite itself complains.
+func (r *reader) explain(doing string, err error) error {
+	var own *sqlite.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &own) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
+	}
+	return fmt.Errorf("%s views %s: %w", doing, r.path, err)
+}
+
+// Open implements engine.Sink.
+func (s *Sink) Open(ctx context.Context, spec engine.Spec) (engine.Checkpoint, error) {
+	if err := spec.Check(); err != nil {
+		return engine.Checkpoint{}, err
+	}
+	var at engine.Checkpoint
+	err := s.inTx(ctx, func(tx *sql.Tx) (err error) {
+		at, err = checkpoint(ctx, tx, spec)
+		var none *engine.NoViewError
+		if errors.As(err, &none) {
+			at, err = engine.Checkpoint{Projection: spec.Name}, create(ctx, tx, spec)
+		}
+		return err
+	})
+	if err != nil {
+		return engine.Checkpoint{}, s.explain("open view "+spec.Name+" in", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.specs[spec.Name] = spec
+	return at, nil
+}
+
+// Reset implements engine.Sink.
+func (s *Sink) Reset(ctx context.Context, spec engine.Spec) error {
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	return s.explain("reset view "+spec.Name+" in", s.inTx(ctx, func(tx *sql.Tx) error { return create(ctx, tx, spec) }))
+}
+
+// create drops what is kept of a view and makes it anew, empty.
+func create(ctx context.Context, tx *sql.Tx, spec engine.Spec) error {
+	var old string
+	err := tx.QueryRowContext(ctx, "SELECT tables FROM allied_views WHERE projection = ? AND partition = 0", spec.Name).Scan(&old)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	var statements, names []string
+	for _, name := range strings.Fields(old) {
+		statements = append(statements, "DROP TABLE "+quote(name))
+	}
+	for _, t := range spec.Tables {
+		statements = append(statements, ddl(t))
+		names = append(names, t.Name)
+	}
+	for _, statement := range statements {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO allied_views VALUES (?, 0, ?, ?, ?, 0, 0)",
+		spec.Name, spec.Fingerprint(), strings.Join(names, " "), uuid.Nil.String())
+	return err
+}
+
+// Commit implements engine.Sink.
+func (s *Sink) Commit(ctx context.Context, from, to engine.Checkpoint, flush func(yield func(table int, row engine.Row) error) error) error {
+	if err := engine.CheckMove(from, to); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	spec, ok := s.specs[from.Projection]
+	s.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("commit view %s: not open", from.Projection)
+	}
+	return s.explain("commit view "+from.Projection+" in", s.inTx(ctx, func(tx *sql.Tx) error {
+		if err := move(ctx, tx, spec, from, to); err != nil {
+			return err
+		}
+		w := &writer{tx: tx, spec: spec, tables: make([]*rows, len(spec.Tables))}
+		if err := flush(func(table int, row engine.Row) error { return w.put(ctx, table, row) }); err != nil {
+			return err
+		}
+		return w.flush(ctx)
+	}))
+}
+
+// move sets the checkpoint if it is where the caller believes.
+func move(ctx context.Context, tx *sql.Tx, spec engine.Spec, from, to engine.Checkpoint) error {
+	at, err := checkpoint(ctx, tx, spec)
+	if err != nil {
+		return err
+	}
+	if at != from {
+		return &engine.CheckpointError{Expected: from, Actual: at}
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE allied_views SET log_id = ?, position = ?, ordinal = ? WHERE projection = ? AND partition = ?",
+		to.LogID.String(), int64(to.Position), int64(to.Ordinal), to.Projection, to.Partition)
+	return err
+}
+
+func (s *Sink) inTx(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		if rerr := tx.Rollback(); rerr != nil && !errors.Is(rerr, sql.ErrTxDone) {
+			err = errors.Join(err, rerr)
+		}
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close implements engine.Sink.
+func (s *Sink) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// View implements engine.Views.
+func (r *reader) View(ctx context.Context, fn func(engine.Snapshot) error) error {
+	tx, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return r.explain("read", err)
+	}
+	defer tx.Rollback() // nothing is written: an error here has nothing to tell
+	// The first statement fixes the moment; without it, the first scan would.
+	var views int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&views); err != nil {
+		return r.explain("read", err)
+	}
+	return fn(&snapshot{reader: r, tx: tx})
+}
+
+func checkpoint(ctx context.Context, tx *sql.Tx, spec engine.Spec) (engine.Checkpoint, error) {
+	at := engine.Checkpoint{Projection: spec.Name}
+	var fingerprint, logID string
+	var position, ordinal int64
+	err := tx.QueryRowContext(ctx, "SELECT fingerprint, log_id, position, ordinal FROM allied_views WHERE projection = ? AND partition = 0", spec.Name).
+		Scan(&fingerprint, &logID, &position, &ordinal)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && fingerprint != spec.Fingerprint() {
+		return at, &engine.NoViewError{Projection: spec.Name, Version: spec.Version}
+	}
+	if err != nil {
+		return at, err
+	}
+	if at.LogID, err = uuid.Parse(logID); err != nil {
+		return at, fmt.Errorf("log id of view %s: %w", spec.Name, err)
+	}
+	at.Position, at.Ordinal = es.Position(position), uint64(ordinal)
+	return at, nil
+}
