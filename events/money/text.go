@@ -96,7 +96,10 @@ func Parse(text string, scale int) (Amount, error) {
 		} else if j := i - len(n.whole); j < len(n.decimals) {
 			d = n.decimals[j]
 		}
-		// Ten times the bound fits 128 bits, so the words never overflow before the check.
+		// Ten times what is more than a tenth of the bound is beyond it, and may not fit 128 bits.
+		if hi > maxHi/10 {
+			return Amount{}, fmt.Errorf("%q: %w", text, ErrRange)
+		}
 		mh, ml := bits.Mul64(lo, 10)
 		var carry uint64
 		lo, carry = bits.Add64(ml, uint64(d-'0'), 0)
