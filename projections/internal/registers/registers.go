@@ -1,0 +1,83 @@
+// Package registers keeps the posting register of every pledge as rows of a hidden table.
+package registers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/posting"
+	"github.com/allied-ledger/allied/projections/engine"
+)
+
+// Registers holds one register for each stream. All are in memory, those that no event has touched since the start still encoded: some
+// hundred bytes for a pledge.
+type Registers struct {
+	byStream map[string]*entry
+	changed  []*entry
+}
+
+type entry struct {
+	stream   string
+	encoded  []byte // until the register is needed
+	register *posting.Register
+	changed  bool
+}
+
+// New returns no registers.
+func New() *Registers { return &Registers{byStream: map[string]*entry{}} }
+
+// Table declares the rows under a name. The encoded register begins with its schema version.
+func Table(name string) engine.Table {
+	return engine.Table{Name: name, Key: 1, Hidden: true, Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text}, {Name: "register", Kind: engine.Bytes},
+	}}
+}
+
+// Restore takes back one row.
+func (r *Registers) Restore(row engine.Row) error {
+	stream := row[0].Text()
+	r.byStream[stream] = &entry{stream: stream, encoded: row[1].Bytes()}
+	return nil
+}
+
+// Fold posts a fact of a pledge into j. After an error the registers are of no more use.
+func (r *Registers) Fold(f *es.Fact, j *posting.Journal) error {
+	e := r.byStream[f.Stream]
+	if e == nil {
+		e = &entry{stream: f.Stream, register: posting.NewRegister()}
+		r.byStream[f.Stream] = e
+	}
+	if e.register == nil {
+		e.register = posting.NewRegister()
+		if err := e.register.UnmarshalBinary(e.encoded); err != nil {
+			return fmt.Errorf("restore the register of %s: %w", f.Stream, err)
+		}
+		e.encoded = nil
+	}
+	if !e.changed {
+		e.changed = true
+		r.changed = append(r.changed, e)
+	}
+	return e.register.Fold(f, j)
+}
+
+// Flush yields the rows that changed, in key order.
+func (r *Registers) Flush(yield func(engine.Row) error) error {
+	slices.SortFunc(r.changed, func(a, b *entry) int { return strings.Compare(a.stream, b.stream) })
+	row := make(engine.Row, 2)
+	for _, e := range r.changed {
+		b, err := e.register.MarshalBinary()
+		if err != nil {
+			return fmt.Errorf("encode the register of %s: %w", e.stream, err)
+		}
+		row[0], row[1] = engine.TextOf(e.stream), engine.BytesOf(b)
+		if err := yield(row); err != nil {
+			return err
+		}
+		e.changed = false
+	}
+	r.changed = r.changed[:0]
+	return nil
+}

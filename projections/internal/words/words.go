@@ -1,0 +1,98 @@
+// Package words checks the words of a request against those that are allowed: a misspelt filter must never answer a wrong total.
+package words
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/category"
+	"github.com/allied-ledger/allied/events/donor"
+	"github.com/allied-ledger/allied/events/es"
+)
+
+// listedMax bounds how many allowed words a refusal lists; with more it names the nearest alone.
+const listedMax = 40
+
+// Check refuses a word that is not allowed, and names those that are and the nearest.
+func Check(field, word string, allowed []string) error {
+	if slices.Contains(allowed, word) {
+		return nil
+	}
+	r := &es.Refusal{Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is not known here", word)}
+	if len(allowed) <= listedMax {
+		r.Reason += "; allowed are " + strings.Join(allowed, ", ")
+	}
+	if near := nearest(word, allowed); near != "" {
+		r.Remedy = fmt.Sprintf("did you mean %q?", near)
+	} else {
+		r.Remedy = "use an allowed word"
+	}
+	return r
+}
+
+// Donor refuses what is no code of a state or institution.
+func Donor(field, code string) error {
+	if code == "" || donor.Known(code) {
+		return nil
+	}
+	if known, ok := donor.Lookup(code, 0); ok {
+		return &es.Refusal{
+			Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is a name, and a code is wanted", code), Remedy: fmt.Sprintf("did you mean %q?", known),
+		}
+	}
+	return Check(field, code, donor.Codes())
+}
+
+// Category refuses what is neither a category nor a group of them.
+func Category(field, code string) error {
+	if code == "" {
+		return nil
+	}
+	var codes []string
+	for _, c := range category.Codes() {
+		codes = append(codes, c.Code)
+	}
+	return Check(field, code, codes)
+}
+
+// Within reports whether a category is a code or stands below it; every category is within "".
+func Within(code, group string) bool {
+	return group == "" || code == group || strings.HasPrefix(code, group) && code[len(group)] == '.'
+}
+
+// nearest is the allowed word that a misspelt one most likely means, or nothing where none is near.
+func nearest(word string, allowed []string) string {
+	const wordBytesMax = 128
+	if len(word) > wordBytesMax {
+		return ""
+	}
+	best, least := "", 1+max(1, len(word)/2)
+	for _, a := range allowed {
+		if d := distance(strings.ToLower(word), strings.ToLower(a)); d < least {
+			best, least = a, d
+		}
+	}
+	return best
+}
+
+// distance is how many bytes must be added, removed or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
