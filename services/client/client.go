@@ -1,0 +1,61 @@
+// Package client sends commands and queries to a ledger over NATS, and reads its log.
+package client
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/services/internal/remotelog"
+	"github.com/allied-ledger/allied/services/query"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+)
+
+// Config is what a client may be given beside its connection.
+type Config struct {
+	Logger *zap.Logger // nil logs nothing
+}
+
+// Client is safe for use by many goroutines.
+type Client struct {
+	nc  *nats.Conn
+	log *remotelog.Log
+	zap *zap.Logger
+}
+
+// New returns a client over a connection that stays its caller's.
+func New(nc *nats.Conn, cfg Config) *Client {
+	if cfg.Logger == nil {
+		cfg.Logger = zap.NewNop()
+	}
+	return &Client{nc: nc, log: remotelog.New(nc), zap: cfg.Logger}
+}
+
+// Query asks a view and decodes its answer into reply. Errors that the view answers are *es.Refusal; *UnavailableError says that nobody
+// serves the view.
+func (c *Client) Query(ctx context.Context, view string, request, reply any) error {
+	return query.Ask(ctx, c.nc, view, request, reply)
+}
+
+// Head is where the log ends, and its id.
+func (c *Client) Head(ctx context.Context) (es.Head, string, error) { return c.log.Head(ctx) }
+
+// Read yields the log's entries after a position, and ends at the last that is durable.
+func (c *Client) Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error] {
+	return c.log.Read(ctx, after)
+}
+
+// ReadStream yields a stream's entries from a revision on, and ends at the last that is durable.
+func (c *Client) ReadStream(ctx context.Context, stream string, from uint64) iter.Seq2[es.Entry, error] {
+	return c.log.ReadStream(ctx, stream, from)
+}
+
+// Address says where the client is connected to, for messages.
+func (c *Client) Address() string {
+	if url := c.nc.ConnectedUrlRedacted(); url != "" {
+		return url
+	}
+	return fmt.Sprintf("a server that is %s", c.nc.Status())
+}

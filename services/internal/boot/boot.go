@@ -1,0 +1,225 @@
+// Package boot starts the roles of a ledger in one process and stops them in order.
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/services/command"
+	"github.com/allied-ledger/allied/services/imports"
+	"github.com/allied-ledger/allied/services/internal/embednats"
+	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"github.com/allied-ledger/allied/services/pledges"
+	"github.com/allied-ledger/allied/services/recorder"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// The roles.
+const (
+	Recorder = "recorder" // holds the event store
+	Pledges  = "pledges"  // decides the commands of pledges
+	Imports  = "imports"  // decides the commands of imports
+	Views    = "views"    // folds the log into read models, and answers queries
+)
+
+// AllRoles are the roles of `allied serve`.
+func AllRoles() []string { return []string{Recorder, Pledges, Imports, Views} }
+
+// ProfileDev keeps everything in memory.
+const ProfileDev = "dev"
+
+// Config says what to start.
+type Config struct {
+	// DataDir is the ledger's folder; it is created. Not used by profile dev.
+	DataDir string
+	// NATSURL is the server to connect to; empty starts one in this process, which then must hold the recorder.
+	NATSURL string
+	// Listen is where the server in this process listens, a loopback address such as 127.0.0.1:4222; a free port where empty.
+	Listen string
+	// Profile is empty or dev.
+	Profile string
+	// Roles to start; all where empty.
+	Roles  []string
+	Logger *zap.Logger
+
+	unlistened bool // no listener: only this process connects
+}
+
+// Node is the running roles of one process.
+type Node struct {
+	cfg    Config
+	zap    *zap.Logger
+	dial   endpoint.Dialer
+	server *embednats.Server // nil where another process runs it
+	folder *folder           // nil in memory
+	log    es.Log            // nil without the recorder
+	logID  string
+	views  *views // nil without the role
+
+	group   *errgroup.Group
+	failed  context.Context // ends when a role does before Close
+	running []*role         // in the order of their start
+	closers []func() error  // called in reverse after the roles have stopped
+}
+
+// Start starts the roles, and returns once they answer. What is started when one fails is stopped again.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, zap: cfg.Logger}
+	n.group, n.failed = errgroup.WithContext(context.Background())
+	if err := n.start(ctx); err != nil {
+		return nil, errors.Join(err, n.Close(ctx))
+	}
+	return n, nil
+}
+
+func (c *Config) check() error {
+	if len(c.Roles) == 0 {
+		c.Roles = AllRoles()
+	}
+	for _, r := range c.Roles {
+		if !slices.Contains(AllRoles(), r) {
+			return fmt.Errorf("start: no role %q: use some of %s", r, strings.Join(AllRoles(), ", "))
+		}
+	}
+	switch {
+	case c.Profile != "" && c.Profile != ProfileDev:
+		return fmt.Errorf("start: no profile %q: use %s, or none", c.Profile, ProfileDev)
+	case c.NATSURL == "" && !slices.Contains(c.Roles, Recorder):
+		return fmt.Errorf("start: roles %s without a recorder need the NATS server of the process that has it", strings.Join(c.Roles, ", "))
+	case c.NATSURL != "" && c.Listen != "":
+		return errors.New("start: a process that connects to a NATS server does not listen: leave one of the two out")
+	case c.DataDir == "" && c.Profile != ProfileDev && (slices.Contains(c.Roles, Recorder) || slices.Contains(c.Roles, Views)):
+		return errors.New("start: name the ledger's folder, or use profile dev to keep all in memory")
+	}
+	return nil
+}
+
+// listenAt splits Listen. Who acts is not checked yet, so that nobody outside this machine may.
+func listenAt(listen string) (host string, port int, err error) {
+	if listen == "" {
+		return "127.0.0.1", 0, nil
+	}
+	host, text, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen on %q: %w; write it as 127.0.0.1:4222", listen, err)
+	}
+	if port, err = strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("listen on %q: %q is not a port", listen, text)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return "", 0, fmt.Errorf("listen on %q: only a loopback address such as 127.0.0.1 is allowed, since clients have no identities yet", listen)
+	}
+	return host, port, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	if err := n.openFolder(); err != nil {
+		return err
+	}
+	if err := n.openNATS(); err != nil {
+		return err
+	}
+	for _, r := range []struct {
+		name  string
+		start func(context.Context) error
+	}{
+		{Recorder, n.startRecorder},
+		{Pledges, func(context.Context) error { return startHost(n, pledges.Spec) }},
+		{Imports, func(context.Context) error { return startHost(n, imports.Spec) }},
+		{Views, n.startViews},
+	} {
+		if slices.Contains(n.cfg.Roles, r.name) {
+			if err := r.start(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if n.folder != nil {
+		return n.folder.announce(Owner{URL: n.URL(), LogID: n.logID})
+	}
+	return nil
+}
+
+func (n *Node) openFolder() error {
+	if n.cfg.Profile == ProfileDev || n.cfg.DataDir == "" {
+		return nil
+	}
+	f, err := lockFolder(n.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	n.folder = f
+	n.closers = append(n.closers, f.release)
+	return nil
+}
+
+func (n *Node) openNATS() error {
+	if n.cfg.NATSURL != "" {
+		n.dial = func(opts ...nats.Option) (*nats.Conn, error) { return Dial(n.cfg.NATSURL, opts...) }
+		return nil
+	}
+	host, port, err := listenAt(n.cfg.Listen)
+	if err != nil {
+		return err
+	}
+	s, err := embednats.Start(embednats.Config{Host: host, Port: port, InProcess: n.cfg.unlistened, Logger: n.zap})
+	if err != nil {
+		return err
+	}
+	n.server, n.dial = s, s.Dial
+	n.closers = append(n.closers, func() error { s.Close(); return nil })
+	return nil
+}
+
+func (n *Node) startRecorder(ctx context.Context) error {
+	log, err := n.openLog()
+	if err != nil {
+		return err
+	}
+	n.log, n.logID = log, log.ID().String()
+	n.closers = append(n.closers, log.Close)
+	r, err := recorder.New(ctx, n.dial, log, recorder.Config{Clock: time.Now, Logger: n.zap})
+	if err != nil {
+		return err
+	}
+	n.run(Recorder, r)
+	return nil
+}
+
+func startHost[S, C any](n *Node, spec command.Spec[S, C]) error {
+	h, err := command.New(n.dial, spec, n.zap)
+	if err != nil {
+		return err
+	}
+	n.run(spec.Service, h)
+	return nil
+}
+
+// URL is where other processes reach this ledger.
+func (n *Node) URL() string {
+	if n.server == nil {
+		return n.cfg.NATSURL
+	}
+	return n.server.URL()
+}
+
+// LogID names the log of this node's recorder; empty without one.
+func (n *Node) LogID() string { return n.logID }
+
+// Dial connects to the node's NATS server, in process where it runs here.
+func (n *Node) Dial(opts ...nats.Option) (*nats.Conn, error) { return n.dial(opts...) }
+
+// Done is closed when a role has failed; Close then says why.
+func (n *Node) Done() <-chan struct{} { return n.failed.Done() }

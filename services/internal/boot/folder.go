@@ -1,0 +1,111 @@
+package boot
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// The names within a ledger's folder.
+const (
+	logName    = "log"
+	viewsName  = "views.db"
+	ownerName  = "server.json"
+	lockedName = "lock"
+)
+
+// Owner is the process that holds a folder. URL is empty where it serves nobody else.
+type Owner struct {
+	URL   string `json:"url"`
+	LogID string `json:"log_id"`
+	PID   int    `json:"pid"`
+}
+
+// InUseError: another process writes the folder.
+type InUseError struct {
+	Dir   string
+	Owner Owner // zero where it is not known yet
+}
+
+func (e *InUseError) Error() string {
+	switch {
+	case e.Owner.PID == 0:
+		return fmt.Sprintf("%s is in use by another process that is starting or stopping: try again", e.Dir)
+	case e.Owner.URL == "":
+		return fmt.Sprintf("%s is in use by process %d, which serves nobody else: wait until it ends", e.Dir, e.Owner.PID)
+	default:
+		return fmt.Sprintf("%s is served by process %d at %s: connect there, or stop it", e.Dir, e.Owner.PID, e.Owner.URL)
+	}
+}
+
+// folder is a ledger's folder that this process alone writes.
+type folder struct {
+	dir  string
+	lock *os.File
+}
+
+// lockFolder creates the folder and takes it. The lock falls with the process, however it ends.
+func lockFolder(dir string) (*folder, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, lockedName), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger: %w", err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		owner, ownerErr := ReadOwner(dir)
+		return nil, errors.Join(&InUseError{dir, owner}, ownerErr, f.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", f.Name(), err), f.Close())
+	}
+	out := &folder{dir, f}
+	if err := out.announce(Owner{}); err != nil { // what a killed process left behind
+		return nil, errors.Join(err, f.Close())
+	}
+	return out, nil
+}
+
+// announce tells other processes who holds the folder.
+func (f *folder) announce(o Owner) error {
+	o.PID = os.Getpid()
+	data, err := json.Marshal(o)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", ownerName, err)
+	}
+	path := filepath.Join(f.dir, ownerName)
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", ownerName, err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("write %s: %w", ownerName, err)
+	}
+	return nil
+}
+
+func (f *folder) release() error {
+	return errors.Join(os.Remove(filepath.Join(f.dir, ownerName)), f.lock.Close())
+}
+
+// ReadOwner reads who held the folder last; it is zero where nobody does. A process that was killed leaves its name behind.
+func ReadOwner(dir string) (Owner, error) {
+	path := filepath.Join(dir, ownerName)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Owner{}, nil
+	}
+	if err != nil {
+		return Owner{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	var o Owner
+	if err := json.Unmarshal(data, &o); err != nil {
+		return Owner{}, fmt.Errorf("read %s: %w; where no server runs, remove it", path, err)
+	}
+	return o, nil
+}

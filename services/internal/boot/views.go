@@ -1,0 +1,130 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/services/internal/feed"
+	"github.com/allied-ledger/allied/services/query"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+)
+
+// atLeastWaitMax bounds how long a query waits for a view to reach the position that it asks for.
+const atLeastWaitMax = 10 * time.Second
+
+// views is the role that folds the log into read models, and answers queries to them.
+type views struct {
+	nc       *nats.Conn // the feed's
+	sink     engine.Sink
+	server   *query.Server
+	balances *engine.Worker
+	zap      *zap.Logger
+}
+
+func (n *Node) startViews(context.Context) error {
+	var sink engine.Sink = engine.NewMemSink()
+	if n.folder != nil {
+		s, err := sqlite.Open(filepath.Join(n.cfg.DataDir, viewsName))
+		if err != nil {
+			return err
+		}
+		sink = s
+	}
+	n.closers = append(n.closers, sink.Close)
+	nc, err := n.dial(nats.Name("allied views to recorder"), nats.MaxReconnects(-1))
+	if err != nil {
+		return fmt.Errorf("start views: %w", err)
+	}
+	n.closers = append(n.closers, func() error { nc.Close(); return nil })
+	server, err := query.NewServer(n.dial, n.zap)
+	if err != nil {
+		return err
+	}
+	source, cfg := feed.New(nc, n.zap), engine.Config{Logger: n.zap}
+	n.views = &views{
+		nc: nc, sink: sink, server: server, zap: n.zap,
+		balances: engine.NewWorker(balances.New, source, sink, cfg),
+	}
+	n.run(Views, n.views)
+	return n.views.serve()
+}
+
+func (v *views) serve() error {
+	return serveView(v, "balances", v.balances, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query)
+}
+
+// serveView answers queries from one moment of the sink, once the view holds the position that a query asks for.
+func serveView[Q, R any](
+	v *views, name string, w *engine.Worker, atLeast func(Q) es.Position, answer func(context.Context, engine.Snapshot, Q) (R, error),
+) error {
+	return query.Handle(v.server, name, func(ctx context.Context, q Q) (out R, err error) {
+		if err := await(ctx, w, atLeast(q)); err != nil {
+			return out, err
+		}
+		err = v.sink.View(ctx, func(s engine.Snapshot) error {
+			out, err = answer(ctx, s, q)
+			return err
+		})
+		return out, err
+	})
+}
+
+func await(ctx context.Context, w *engine.Worker, at es.Position) error {
+	ctx, cancel := context.WithTimeout(ctx, atLeastWaitMax)
+	defer cancel()
+	err := w.Await(ctx, at)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &es.Refusal{
+			Code: "view_behind", Field: "at_least", Reason: err.Error(),
+			Remedy: "ask again later, or check that the position is of this ledger",
+		}
+	}
+	return err
+}
+
+// Run folds until ctx ends. A view that cannot go on stands still and says so to who asks; the others go on.
+func (v *views) Run(ctx context.Context) error {
+	var g errgroup.Group
+	for name, w := range v.workers() {
+		g.Go(func() error {
+			if err := w.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				v.zap.Error("view stopped", zap.String("view", name), zap.Error(err))
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (v *views) workers() map[string]*engine.Worker {
+	return map[string]*engine.Worker{"balances": v.balances}
+}
+
+// Stop answers the queries that have arrived.
+func (v *views) Stop(ctx context.Context) error { return v.server.Stop(ctx) }
+
+// awaitViews returns once the views of this process hold all that its log holds.
+func (n *Node) awaitViews(ctx context.Context) error {
+	if n.views == nil || n.log == nil {
+		return nil
+	}
+	head, err := n.log.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("ask for the log's head: %w", err)
+	}
+	for _, w := range n.views.workers() {
+		if err := w.Await(ctx, head.Position); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package recorder
+
+import (
+	"context"
+	"iter"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/wire"
+	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
+	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"google.golang.org/protobuf/proto"
+)
+
+// entryOverheadBytes bounds what an Entry adds to its record: four tags, three numbers and two lengths.
+const entryOverheadBytes = 64
+
+func (r *Recorder) read(ctx context.Context, req *endpoint.Request) error {
+	var in logv1.ReadRequest
+	if err := proto.Unmarshal(req.Data, &in); err != nil {
+		return req.Fail("malformed_request", "not an allied.log.v1.ReadRequest: "+err.Error())
+	}
+	return r.page(req, in.PageBytesMax, r.log.Read(ctx, es.Position(in.After)))
+}
+
+func (r *Recorder) readStream(ctx context.Context, req *endpoint.Request) error {
+	var in logv1.ReadStreamRequest
+	if err := proto.Unmarshal(req.Data, &in); err != nil {
+		return req.Fail("malformed_request", "not an allied.log.v1.ReadStreamRequest: "+err.Error())
+	}
+	return r.page(req, in.PageBytesMax, r.log.ReadStream(ctx, in.Stream, in.FromRevision))
+}
+
+// page answers with as many entries as a message holds, at least one where there is one.
+func (r *Recorder) page(req *endpoint.Request, bytesMax uint32, entries iter.Seq2[es.Entry, error]) error {
+	limit := r.pageBytesMax
+	if bytesMax > 0 && int(bytesMax) < limit {
+		limit = int(bytesMax)
+	}
+	out, size := &logv1.ReadResponse{LogId: r.id, End: true}, 0
+	for e, err := range entries {
+		if err != nil {
+			return req.Fail("read_failed", err.Error())
+		}
+		size += len(e.Bytes) + entryOverheadBytes
+		if size > limit && len(out.Entries) > 0 {
+			out.End = false
+			break
+		}
+		out.Entries = append(out.Entries, wire.ToProto(e))
+	}
+	return respond(req, out)
+}
+
+func (r *Recorder) head(ctx context.Context, req *endpoint.Request) error {
+	h, err := r.log.Head(ctx)
+	if err != nil {
+		return req.Fail("read_failed", err.Error())
+	}
+	return respond(req, r.headOf(h))
+}
+
+func (r *Recorder) headOf(h es.Head) *logv1.Head {
+	return &logv1.Head{LogId: r.id, Position: uint64(h.Position), Events: h.Events}
+}
