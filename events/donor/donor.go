@@ -60,7 +60,16 @@ func Codes() []string {
 // old names for years, so a name finds its bearer also after its time; latestDay, counted from 1970-01-01, decides only where a name has
 // passed from one bearer to another.
 func Lookup(name string, latestDay int32) (code string, ok bool) {
-	bearers := byName[fold(name)]
+	return byName.lookup(name, latestDay)
+}
+
+// names lists the bearers of each folded name, those whose time ended first in front.
+type names map[string][]alias
+
+var byName = index(aliases)
+
+func (n names) lookup(name string, latestDay int32) (code string, ok bool) {
+	bearers := n[fold(name)]
 	for _, b := range bearers {
 		if b.until == 0 || latestDay < b.until {
 			return b.code, true
@@ -72,15 +81,12 @@ func Lookup(name string, latestDay int32) (code string, ok bool) {
 	return bearers[len(bearers)-1].code, true
 }
 
-// byName lists the bearers of each folded name, those whose time ended first in front.
-var byName = index()
-
-func index() map[string][]alias {
-	names := map[string][]alias{}
+func index(aliases []alias) names {
+	all := names{}
 	add := func(a alias) {
 		key := fold(a.name)
-		if !slices.ContainsFunc(names[key], func(b alias) bool { return b.code == a.code }) {
-			names[key] = append(names[key], a)
+		if !slices.ContainsFunc(all[key], func(b alias) bool { return b.code == a.code }) {
+			all[key] = append(all[key], a)
 		}
 	}
 	for _, a := range aliases {
@@ -90,7 +96,7 @@ func index() map[string][]alias {
 		add(alias{name: code, code: code})
 		add(alias{name: Title(code), code: code})
 	}
-	for _, bearers := range names {
+	for _, bearers := range all {
 		slices.SortStableFunc(bearers, func(a, b alias) int {
 			switch {
 			case a.until == b.until:
@@ -103,7 +109,7 @@ func index() map[string][]alias {
 			return int(a.until) - int(b.until)
 		})
 	}
-	return names
+	return all
 }
 
 // fold makes names equal that differ in case, blanks (also those that do not break) or apostrophes alone.
