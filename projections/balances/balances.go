@@ -10,10 +10,9 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/posting"
-	"github.com/allied-ledger/allied/events/term"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/registers"
-	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/allied-ledger/allied/projections/internal/words"
 )
 
 // Spec declares the view.
@@ -99,13 +98,13 @@ func (p *Projection) Fold(f *es.Fact) error {
 		if err != nil {
 			return err
 		}
-		k.category, k.instrument, k.stage, k.basis, k.asset = leg.Category, Instrument(leg.Instrument), Stage(leg.Account), basis, leg.Asset
+		k.category, k.instrument, k.stage, k.basis, k.asset = leg.Category, words.Instrument(leg.Instrument), words.Stage(leg.Account), basis, leg.Asset
 		if err := p.row(k).add(leg); err != nil {
 			return fmt.Errorf("balance of %s %s in %s: %w", k.donor, k.stage, k.asset, err)
 		}
 	}
 	for _, u := range p.journal.Unknowns {
-		k.category, k.instrument, k.stage, k.basis, k.asset = u.Category, Instrument(u.Instrument), Stage(posting.In(u.Stage)), u.Basis, ""
+		k.category, k.instrument, k.stage, k.basis, k.asset = u.Category, words.Instrument(u.Instrument), words.Stage(posting.In(u.Stage)), u.Basis, ""
 		p.row(k).unknown += int64(u.Delta)
 	}
 	return nil
@@ -173,34 +172,4 @@ func (k key) compare(o key) int {
 		cmp.Compare(k.donor, o.donor), cmp.Compare(k.beneficiary, o.beneficiary), cmp.Compare(k.category, o.category),
 		cmp.Compare(k.instrument, o.instrument), cmp.Compare(k.stage, o.stage), cmp.Compare(k.basis, o.basis), cmp.Compare(k.asset, o.asset),
 	)
-}
-
-// The words of every account and instrument, made once.
-var (
-	stageWords = func() (words [256]string) {
-		for i := range words {
-			a := posting.Account(i)
-			if words[i] = a.String(); a.Stage() != eventv1.Stage_STAGE_UNSPECIFIED {
-				words[i] = term.Word(a.Stage())
-			}
-		}
-		return words
-	}()
-	instrumentWords = func() (words [16]string) {
-		for i := range words {
-			words[i] = term.Word(eventv1.Instrument(i))
-		}
-		return words
-	}()
-)
-
-// Stage is the word of the stage that an account belongs to, or of the account where it stands beside the ladder.
-func Stage(a posting.Account) string { return stageWords[a] }
-
-// Instrument is the word of an instrument.
-func Instrument(i eventv1.Instrument) string {
-	if i >= 0 && int(i) < len(instrumentWords) {
-		return instrumentWords[i]
-	}
-	return term.Word(i)
 }

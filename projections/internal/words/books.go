@@ -1,0 +1,50 @@
+package words
+
+import (
+	"github.com/allied-ledger/allied/events/posting"
+	"github.com/allied-ledger/allied/events/term"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+)
+
+// The words of every account and instrument, made once: a fold needs them for every leg.
+var (
+	stages = func() (words [256]string) {
+		for i := range words {
+			a := posting.Account(i)
+			if words[i] = a.String(); a.Stage() != eventv1.Stage_STAGE_UNSPECIFIED {
+				words[i] = term.Word(a.Stage())
+			}
+		}
+		return words
+	}()
+	instruments = func() (words [16]string) {
+		for i := range words {
+			words[i] = term.Word(eventv1.Instrument(i))
+		}
+		return words
+	}()
+	beside = []string{
+		posting.OverAllocated.String(), posting.OverReserved.String(), posting.OverHandedOver.String(), posting.Unmeasured.String(),
+		posting.Difference.String(), posting.Origin.String(),
+	}
+)
+
+// Stage is the word of the stage that an account belongs to, or of the account where it stands beside the ladder.
+func Stage(a posting.Account) string { return stages[a] }
+
+// Instrument is the word of an instrument.
+func Instrument(i eventv1.Instrument) string {
+	if i >= 0 && int(i) < len(instruments) {
+		return instruments[i]
+	}
+	return term.Word(i)
+}
+
+// Ladder are the words of the stages, from the lowest rung.
+func Ladder() []string { return term.Words(eventv1.Stage_STAGE_UNSPECIFIED) }
+
+// Stages are the words of the ladder and of the accounts beside it.
+func Stages() []string { return append(Ladder(), beside...) }
+
+// Instruments are the words of all instruments.
+func Instruments() []string { return term.Words(eventv1.Instrument_INSTRUMENT_UNSPECIFIED) }

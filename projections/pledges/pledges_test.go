@@ -1,0 +1,10 @@
+package pledges_test
+
+import (
+	"testing"
+
+	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	"github.com/allied-ledger/allied/projections/pledges"
+)
+
+func TestProjection(t *testing.T) { enginetest.TestProjection(t, pledges.New) }
