@@ -136,7 +136,10 @@ func (r *Recorder) prepare(a *logv1.Append, recordedAtNanos int64) (es.Append, e
 }
 
 // adviser is an error that knows its code and its remedy, such as that of a latched store.
-type adviser interface{ Advice() (code, remedy string) }
+type adviser interface {
+	Code() string
+	Remedy() string
+}
 
 func answer(res es.Result) *logv1.AppendResult {
 	if res.Err == nil {
@@ -159,7 +162,7 @@ func answer(res es.Result) *logv1.AppendResult {
 	}
 	var a adviser
 	if errors.As(res.Err, &a) {
-		out.Code, out.Remedy = a.Advice()
+		out.Code, out.Remedy = a.Code(), a.Remedy()
 	}
 	return out
 }

@@ -87,7 +87,7 @@ func New(dial Dialer, name string, log *zap.Logger) (*Service, error) {
 	return s, nil
 }
 
-// Add starts answering a subject, at most inFlightMax requests at once.
+// Add answers a subject from now on, at most inFlightMax requests at once.
 func (s *Service) Add(name, subject string, inFlightMax int, h Handler) error {
 	slots := make(chan struct{}, inFlightMax)
 	err := s.micro.AddEndpoint(name, micro.HandlerFunc(func(m micro.Request) {
@@ -104,6 +104,9 @@ func (s *Service) Add(name, subject string, inFlightMax int, h Handler) error {
 		})
 	}), micro.WithEndpointSubject(subject))
 	if err != nil {
+		return fmt.Errorf("serve %s: %w", subject, err)
+	}
+	if err := s.nc.FlushTimeout(flushWaitMax); err != nil { // the server now knows who answers
 		return fmt.Errorf("serve %s: %w", subject, err)
 	}
 	return nil
