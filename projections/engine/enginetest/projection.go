@@ -44,6 +44,25 @@ func Random(t testing.TB, r *rapid.T) *Log {
 	return log
 }
 
+// Decide gives commands to the pledge that a stream does not have yet, and appends what it decides.
+func (l *Log) Decide(t testing.TB, stream, donor string, commands ...pledge.Command) {
+	t.Helper()
+	state := pledge.Initial(stream)
+	for _, c := range commands {
+		events, err := pledge.Decide(state, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			pledge.Evolve(state, given.Fact(stream, 1, e))
+			l.AddFact(t, stream, &eventv1.Envelope{
+				Donor: donor, Beneficiary: "UKR", Effective: pledgetest.Meta().Effective,
+				Sources: []*eventv1.Source{{Publisher: "test", Release: "1", ExternalId: donor + "1"}},
+			}, e)
+		}
+	}
+}
+
 // TestProjection checks what every projection owes the engine, on random histories of pledges: however the log is cut into batches and
 // whenever the worker starts again, the rows are the same to the byte; they come in key order; and nothing is written that did not change.
 func TestProjection(t *testing.T, create func() engine.Projection) {
@@ -153,4 +172,21 @@ func decode(r *rapid.T, e es.Entry) *es.Fact {
 		r.Fatal(err)
 	}
 	return f
+}
+
+// Build runs a worker until a sink holds all of a log.
+func Build(t testing.TB, log *Log, sink engine.Sink, create func() engine.Projection) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	w := engine.NewWorker(create, log, sink, engine.Config{})
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	head, err := log.Head(ctx)
+	if err == nil {
+		err = w.Await(ctx, head.Position)
+	}
+	cancel()
+	if ended := <-done; err != nil || !errors.Is(ended, context.Canceled) {
+		t.Fatal(errors.Join(err, ended))
+	}
 }
