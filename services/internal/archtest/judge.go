@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
-	"path"
 	"slices"
 	"strings"
 )
@@ -137,10 +136,8 @@ func (j *judge) testLibraries() {
 	}
 }
 
-// servesTests reports whether a package's name says that it is for tests, as enginetest and logtest do.
-func servesTests(dir string) bool {
-	return strings.HasSuffix(path.Base(dir), "test") || roles[dir] == testkit || roles[dir] == suite
-}
+// servesTests reports whether only tests use a directory.
+func servesTests(dir string) bool { r := roleOf(dir); return r == testkit || r == suite }
 
 // library asks that only main exits, that loggers are injected and that nothing works before main.
 func (j *judge) library() {

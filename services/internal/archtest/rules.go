@@ -16,7 +16,7 @@ const (
 	schema     role = "schema"     // generated from proto
 	value      role = "value"      // an immutable value of the domain
 	contract   role = "contract"   // what deciders, logs and folds agree on
-	testkit    role = "testkit"    // helpers of tests: deciders read as given, when, then
+	testkit    role = "testkit"    // what only tests use; every package called …test is one
 	suite      role = "suite"      // what every log must pass
 	aggregate  role = "aggregate"  // one decider
 	posting    role = "posting"    // events to postings
@@ -45,6 +45,8 @@ var roles = map[string]role{
 	"events/pledge":   aggregate,
 	"events/shipment": aggregate,
 
+	"events/internal/shareddata": testkit,
+
 	"events/es":         contract,
 	"events/es/given":   testkit,
 	"events/es/logtest": suite,
@@ -59,12 +61,11 @@ var roles = map[string]role{
 	"services":    service,
 }
 
-// imports names, for each role below events, which directories of the house its files may import beside their own folder. A role stands
-// for all of its directories, a path for itself and what is below. Projections and services are held by the layers alone, and by denied.
+// imports names, for each role that is held tighter than its layer, which directories of the house its files may import beside their own folder. A role stands
+// for all of its directories, a path for itself and what is below. All others are held by the layers alone, and by denied.
 var imports = map[role][]string{
 	value:     {string(value), "proto/gen/allied/event"},
 	contract:  {"proto/gen/allied/event", "proto/gen/allied/log"},
-	testkit:   {string(value), string(contract), "proto/gen/allied/event"},
 	suite:     {string(contract)},
 	aggregate: {string(value), string(contract), "proto/gen/allied/event"},
 	posting:   {string(value), string(contract), "proto/gen/allied/event"},
@@ -146,6 +147,12 @@ var topLevel = []string{
 
 // roleOf gives the role of a directory below the root, "" when it has none.
 func roleOf(dir string) role {
+	if r, ok := roles[dir]; ok {
+		return r
+	}
+	if strings.HasSuffix(dir, "test") {
+		return testkit
+	}
 	for d := dir; d != "" && d != "."; d = parent(d) {
 		if r, ok := roles[d]; ok {
 			return r

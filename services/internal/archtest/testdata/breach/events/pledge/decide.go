@@ -8,6 +8,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/pledge/pledgetest"      // want role
 	"github.com/allied-ledger/allied/events/shipment"               // want role
 	"github.com/allied-ledger/allied/events/wire"                   // want role
 	"github.com/allied-ledger/allied/projections/balances"          // want layer role
@@ -18,7 +19,7 @@ import (
 )
 
 var _ = []any{
-	context.Canceled, rand.Int, es.Decider[int, int]{}, money.Amount{}, shipment.State{}, wire.Decode, balances.Report{}, apiv1.Command{},
+	context.Canceled, rand.Int, es.Decider[int, int]{}, money.Amount{}, pledgetest.Random, shipment.State{}, wire.Decode, balances.Report{}, apiv1.Command{},
 	eventv1.Amount{}, zap.Logger{},
 	time.UTC, time.Unix,
 	time.Now, // want pure
