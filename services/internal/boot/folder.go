@@ -12,10 +12,10 @@ import (
 
 // The names within a ledger's folder.
 const (
-	logName    = "log"
-	viewsName  = "views.db"
-	ownerName  = "server.json"
-	lockedName = "lock"
+	logName   = "log" // of the event store, like index and lock
+	viewsName = "views.db"
+	ownerName = "server.json"
+	lockName  = "server.lock"
 )
 
 // Owner is the process that holds a folder. URL is empty where it serves nobody else.
@@ -53,7 +53,7 @@ func lockFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, lockedName), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/query"
@@ -27,6 +28,7 @@ type views struct {
 	sink     engine.Sink
 	server   *query.Server
 	balances *engine.Worker
+	pledges  *engine.Worker
 	zap      *zap.Logger
 }
 
@@ -53,13 +55,18 @@ func (n *Node) startViews(context.Context) error {
 	n.views = &views{
 		nc: nc, sink: sink, server: server, zap: n.zap,
 		balances: engine.NewWorker(balances.New, source, sink, cfg),
+		pledges:  engine.NewWorker(pledges.New, source, sink, cfg),
 	}
 	n.run(Views, n.views)
 	return n.views.serve()
 }
 
 func (v *views) serve() error {
-	return serveView(v, "balances", v.balances, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query)
+	return errors.Join(
+		serveView(v, "balances", v.balances, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query),
+		serveView(v, "pledges", v.pledges, func(q pledges.ListRequest) es.Position { return q.AtLeast }, pledges.List),
+		serveView(v, "pledge", v.pledges, func(q pledges.ShowRequest) es.Position { return q.AtLeast }, pledges.Show),
+	)
 }
 
 // serveView answers queries from one moment of the sink, once the view holds the position that a query asks for.
@@ -106,7 +113,7 @@ func (v *views) Run(ctx context.Context) error {
 }
 
 func (v *views) workers() map[string]*engine.Worker {
-	return map[string]*engine.Worker{"balances": v.balances}
+	return map[string]*engine.Worker{"balances": v.balances, "pledges": v.pledges}
 }
 
 // Stop answers the queries that have arrived.
