@@ -1,0 +1,209 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/imports"
+	"github.com/allied-ledger/allied/events/pledge"
+	"github.com/allied-ledger/allied/events/wire"
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) debugCommand() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "debug",
+		Short: "Look at the log's bytes and at the state that rules are judged by",
+	})
+	var at uint64
+	state := &cobra.Command{
+		Use:     "state STREAM",
+		Short:   "Fold one stream up to a revision and print its state",
+		Example: `  allied debug state pledge-6ba7b810-9dad-51d1-80b4-00c04fd430c8 --at 3`,
+		Args:    exactly("STREAM"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			until := uint64(math.MaxUint64)
+			if cmd.Flags().Changed("at") {
+				until = at
+			}
+			return c.debugState(args[0], until)
+		},
+	}
+	state.Flags().Uint64Var(&at, "at", 0, "the last revision to fold (the stream's last where not given)")
+	frame := &cobra.Command{
+		Use:     "frame POSITION",
+		Short:   "Print one record of the log, byte by byte, and what it says",
+		Example: `  allied debug frame 4096`,
+		Args:    exactly("POSITION"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			pos, err := strconv.ParseUint(args[0], 10, 64)
+			if err != nil {
+				return usagef("position %q is not a whole number; `allied events` lists the positions", args[0])
+			}
+			return c.debugFrame(es.Position(pos))
+		},
+	}
+	cmd.AddCommand(frame, state)
+	return cmd
+}
+
+// frameDoc is one record as -o json prints it.
+type frameDoc struct {
+	eventDoc
+	SHA256 string `json:"record_sha256"`
+	Record string `json:"record_hex"`
+}
+
+func (c *cli) debugFrame(pos es.Position) error {
+	e, err := c.entryAt(pos)
+	if err != nil {
+		return err
+	}
+	doc := frameDoc{eventDoc: newEventDoc(e, true), Record: hex.EncodeToString(e.Bytes)}
+	sum := sha256.Sum256(e.Bytes)
+	doc.SHA256 = hex.EncodeToString(sum[:])
+	switch c.form {
+	case formJSON:
+		err = writeJSON(c.stdout, doc)
+	case formJSONL:
+		err = writeJSONLine(c.stdout, doc)
+	case formCSV:
+		return usagef("a frame has no table form; use -o json")
+	default:
+		err = writeFrame(c.stdout, doc, e.Bytes)
+	}
+	if err == nil && doc.Error != "" {
+		return failf(exitFailure, "%s", doc.Error)
+	}
+	return err
+}
+
+// entryAt finds an entry by its position. Near misses are named: positions have gaps.
+func (c *cli) entryAt(pos es.Position) (es.Entry, error) {
+	entries, err := c.scanLog()
+	if err != nil {
+		return es.Entry{}, err
+	}
+	var before es.Position
+	for e, err := range entries {
+		switch {
+		case err != nil:
+			return es.Entry{}, err
+		case e.Position == pos:
+			return e, nil
+		case e.Position > pos:
+			return es.Entry{}, failf(exitFailure, "no event stands at position %d; the nearest stand at %d and %d", pos, before, e.Position)
+		}
+		before = e.Position
+	}
+	return es.Entry{}, failf(exitFailure, "no event stands at position %d; the log ends at %d", pos, before)
+}
+
+func writeFrame(w io.Writer, doc frameDoc, record []byte) error {
+	var b strings.Builder
+	for _, line := range [][2]string{
+		{"position", strconv.FormatUint(doc.Position, 10)},
+		{"previous", strconv.FormatUint(doc.Prev, 10)},
+		{"ordinal", strconv.FormatUint(doc.Ordinal, 10)},
+		{"stream", fmt.Sprintf("%s @ %d", doc.Stream, doc.Revision)},
+		{"event id", doc.EventID},
+		{"type", doc.Type},
+		{"recorded at", doc.RecordedAt},
+		{"record", fmt.Sprintf("%d bytes, sha256 %s", doc.RecordBytes, doc.SHA256)},
+	} {
+		fmt.Fprintf(&b, "%-12s %s\n", line[0], line[1])
+	}
+	for _, part := range []struct {
+		name string
+		what object
+	}{{"envelope", doc.Envelope}, {"event", doc.Event}} {
+		if part.what == nil {
+			continue
+		}
+		text, err := json.MarshalIndent(part.what, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&b, "\n%s %s\n", part.name, text)
+	}
+	b.WriteString("\nrecord bytes\n" + hex.Dump(record))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// stateDoc is the state of one stream as -o json prints it.
+type stateDoc struct {
+	Stream   string `json:"stream"`
+	Revision uint64 `json:"revision"`
+	Position uint64 `json:"position"`
+	State    any    `json:"state"`
+}
+
+func (c *cli) debugState(streamText string, until uint64) error {
+	stream, err := streamArgument(streamText)
+	if err != nil {
+		return err
+	}
+	if c.form == formCSV {
+		return usagef("a state has no table form; use -o json")
+	}
+	kind, _, err := es.ParseStream(stream)
+	if err != nil {
+		return err
+	}
+	var doc *stateDoc
+	switch kind {
+	case pledge.Decider.Kind:
+		doc, err = foldStream(c, pledge.Decider, stream, until)
+	case imports.Decider.Kind:
+		doc, err = foldStream(c, imports.Decider, stream, until)
+	default:
+		return usagef("no rules are known for streams of kind %q; use %s or %s", kind, pledge.Decider.Kind, imports.Decider.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	if c.form == formJSONL {
+		return writeJSONLine(c.stdout, doc)
+	}
+	return writeJSON(c.stdout, doc)
+}
+
+func foldStream[S, C any](c *cli, decider es.Decider[S, C], stream string, until uint64) (*stateDoc, error) {
+	entries, err := c.scanLog()
+	if err != nil {
+		return nil, err
+	}
+	state, events := decider.Initial(stream), uint64(0)
+	doc := &stateDoc{Stream: stream}
+	for e, err := range entries {
+		if err != nil {
+			return nil, err
+		}
+		if e.Stream != stream || e.Revision > until {
+			continue
+		}
+		fact, err := wire.Decode(e)
+		if err != nil {
+			return nil, err
+		}
+		state = decider.Evolve(state, fact)
+		doc.Revision, doc.Position = e.Revision, uint64(e.Position)
+		events++
+	}
+	switch {
+	case events == 0:
+		return nil, failf(exitFailure, "there is no stream %s in this log; `allied pledges` lists the pledges", stream)
+	case until != math.MaxUint64 && doc.Revision < until:
+		return nil, failf(exitFailure, "stream %s ends at revision %d; --at %d is beyond it", stream, doc.Revision, until)
+	}
+	doc.State = state
+	return doc, nil
+}

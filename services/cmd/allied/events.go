@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/wire"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+type eventsOptions struct {
+	decode bool
+	stream string
+	after  uint64
+	limit  uint64
+}
+
+func (c *cli) eventsCommand() *cobra.Command {
+	var o eventsOptions
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "List the events of the log, in order",
+		Long: `Lists the events of the log in the order in which they were recorded. With --data the log's files are read as they are, also beside
+a running server and without its help; with --server they are asked of the server.`,
+		Example: `  allied events --limit 5
+  allied events --decode --stream pledge-6ba7b810-9dad-51d1-80b4-00c04fd430c8
+  allied events --decode -o jsonl | jq 'select(.type | endswith("PledgeAllocated")) | .event.line.title'`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.events(cmd.Context(), o) },
+	}
+	cmd.Flags().BoolVar(&o.decode, "decode", false, "print what the events say, too")
+	cmd.Flags().StringVar(&o.stream, "stream", "", "only this stream, such as pledge-<uuid>")
+	cmd.Flags().Uint64Var(&o.after, "after", 0, "only what follows this position")
+	cmd.Flags().Uint64Var(&o.limit, "limit", 0, "at most so many events (0: all)")
+	return cmd
+}
+
+// eventDoc is an event as -o json and jsonl print it. Error stands in place of what cannot be decoded.
+type eventDoc struct {
+	Position    uint64 `json:"position"`
+	Prev        uint64 `json:"prev"`
+	Ordinal     uint64 `json:"ordinal"`
+	Stream      string `json:"stream"`
+	Revision    uint64 `json:"revision"`
+	EventID     string `json:"event_id"`
+	Type        string `json:"type"`
+	RecordedAt  string `json:"recorded_at"`
+	RecordBytes int    `json:"record_bytes"`
+	Envelope    object `json:"envelope,omitempty"`
+	Event       object `json:"event,omitempty"`
+	Error       string `json:"error,omitempty"`
+}
+
+func (c *cli) events(ctx context.Context, o eventsOptions) error {
+	if o.stream != "" {
+		var err error
+		if o.stream, err = streamArgument(o.stream); err != nil {
+			return err
+		}
+	}
+	entries, closeSource, err := c.entrySource(ctx, o)
+	if err != nil {
+		return err
+	}
+	out := newEventWriter(c.stdout, c.form, o.decode)
+	listed, faults, err := listEvents(entries, o, out)
+	if closeErr := closeSource(); err == nil {
+		err = closeErr
+	}
+	if closeErr := out.close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	if faults > 0 {
+		return failf(exitFailure, "%s cannot be decoded; each says why", counted(faults, "event", "events"))
+	}
+	if listed == 0 {
+		c.say("no events%s", o.scope())
+	}
+	return nil
+}
+
+// scope says in words what the flags leave of the log.
+func (o eventsOptions) scope() string {
+	var b strings.Builder
+	if o.stream != "" {
+		b.WriteString(" in stream " + o.stream)
+	}
+	if o.after > 0 {
+		fmt.Fprintf(&b, " after position %d", o.after)
+	}
+	return b.String()
+}
+
+// streamArgument accepts a stream's name, or a pledge's bare UUID.
+func streamArgument(text string) (string, error) {
+	if id, err := uuid.Parse(text); err == nil && len(text) == 36 {
+		return es.StreamName("pledge", id), nil
+	}
+	if _, _, err := es.ParseStream(text); err != nil {
+		return "", usagef("%w", err)
+	}
+	return text, nil
+}
+
+// entrySource opens the log's files, or asks the server where one is named.
+func (c *cli) entrySource(ctx context.Context, o eventsOptions) (iter.Seq2[es.Entry, error], func() error, error) {
+	if c.server == "" {
+		entries, err := c.scanLog()
+		return entries, func() error { return nil }, err
+	}
+	ledger, closeLedger, err := c.connectToRead(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.stream != "" {
+		return ledger.ReadStream(ctx, o.stream, 0), closeLedger, nil
+	}
+	return ledger.Read(ctx, es.Position(o.after)), closeLedger, nil
+}
+
+func listEvents(entries iter.Seq2[es.Entry, error], o eventsOptions, out *eventWriter) (listed, faults int, err error) {
+	for e, err := range entries {
+		if err != nil {
+			return listed, faults, err
+		}
+		if uint64(e.Position) <= o.after || o.stream != "" && e.Stream != o.stream {
+			continue
+		}
+		doc := newEventDoc(e, o.decode)
+		if doc.Error != "" {
+			faults++
+		}
+		if err := out.write(doc); err != nil {
+			return listed, faults, err
+		}
+		if listed++; o.limit > 0 && uint64(listed) == o.limit {
+			break
+		}
+	}
+	return listed, faults, nil
+}
+
+func newEventDoc(e es.Entry, decode bool) eventDoc {
+	doc := eventDoc{
+		Position: uint64(e.Position), Prev: uint64(e.Prev), Ordinal: e.Ordinal, Stream: e.Stream, Revision: e.Revision,
+		EventID: e.ID.String(), RecordBytes: len(e.Bytes),
+	}
+	record, err := wire.DecodeRecord(e.Bytes)
+	if err != nil {
+		doc.Error = err.Error()
+		return doc
+	}
+	doc.Type = record.GetType()
+	doc.RecordedAt = time.Unix(0, record.GetRecordedAtNanos()).UTC().Format(time.RFC3339Nano)
+	if !decode {
+		return doc
+	}
+	if err := doc.decode(e); err != nil {
+		doc.Error = err.Error()
+	}
+	return doc
+}
+
+func (doc *eventDoc) decode(e es.Entry) error {
+	fact, err := wire.Decode(e)
+	if err != nil {
+		return err
+	}
+	if doc.Envelope, err = readable(fact.Envelope); err != nil {
+		return err
+	}
+	doc.Event, err = readable(fact.Event)
+	return err
+}
+
+// eventWriter prints events as they are read: a log may be larger than the memory.
+type eventWriter struct {
+	w       io.Writer
+	form    string
+	decode  bool
+	csv     *csv.Writer
+	written int
+}
+
+func newEventWriter(w io.Writer, form string, decode bool) *eventWriter {
+	out := &eventWriter{w: w, form: form, decode: decode}
+	if form == formCSV {
+		out.csv = csv.NewWriter(w)
+	}
+	return out
+}
+
+var eventColumns = []string{"position", "prev", "ordinal", "stream", "revision", "event_id", "type", "recorded_at", "record_bytes"}
+
+func (o *eventWriter) write(doc eventDoc) error {
+	first := o.written == 0
+	o.written++
+	switch o.form {
+	case formJSONL:
+		return writeJSONLine(o.w, doc)
+	case formJSON:
+		return o.writeElement(doc, first)
+	case formCSV:
+		return o.writeRow(doc, first)
+	}
+	return o.writeText(doc, first)
+}
+
+// writeElement writes one element of a JSON array, which close ends.
+func (o *eventWriter) writeElement(doc eventDoc, first bool) error {
+	lead := ",\n  "
+	if first {
+		lead = "[\n  "
+	}
+	b, err := json.MarshalIndent(doc, "  ", "  ")
+	if err != nil {
+		return fmt.Errorf("encode event at position %d: %w", doc.Position, err)
+	}
+	_, err = fmt.Fprintf(o.w, "%s%s", lead, b)
+	return err
+}
+
+func (o *eventWriter) writeRow(doc eventDoc, first bool) error {
+	if first {
+		header := eventColumns
+		if o.decode {
+			header = append(header[:len(header):len(header)], "envelope", "event", "error")
+		}
+		if err := o.csv.Write(header); err != nil {
+			return err
+		}
+	}
+	row := []string{
+		strconv.FormatUint(doc.Position, 10), strconv.FormatUint(doc.Prev, 10), strconv.FormatUint(doc.Ordinal, 10), doc.Stream,
+		strconv.FormatUint(doc.Revision, 10), doc.EventID, doc.Type, doc.RecordedAt, strconv.Itoa(doc.RecordBytes),
+	}
+	if o.decode {
+		envelope, err := json.Marshal(doc.Envelope)
+		if err != nil {
+			return err
+		}
+		event, err := json.Marshal(doc.Event)
+		if err != nil {
+			return err
+		}
+		row = append(row, string(envelope), string(event), doc.Error)
+	}
+	return o.csv.Write(row)
+}
+
+func (o *eventWriter) writeText(doc eventDoc, first bool) error {
+	var b bytes.Buffer
+	if first {
+		fmt.Fprintf(&b, "%12s  %9s  %-20s  %-22s  %s\n", "position", "ordinal", "recorded at", "type", "stream @ revision")
+	}
+	at := doc.RecordedAt
+	if len(at) > 19 {
+		at = at[:19] + "Z"
+	}
+	fmt.Fprintf(&b, "%12d  %9d  %-20s  %-22s  %s @ %d\n", doc.Position, doc.Ordinal, at, shortType(doc.Type), doc.Stream, doc.Revision)
+	if doc.Error != "" {
+		fmt.Fprintf(&b, "    %s\n", doc.Error)
+	}
+	for _, part := range []struct {
+		name string
+		what object
+	}{{"envelope", doc.Envelope}, {"event", doc.Event}} {
+		if part.what == nil {
+			continue
+		}
+		text, err := json.MarshalIndent(part.what, "    ", "  ")
+		if err != nil {
+			return fmt.Errorf("encode event at position %d: %w", doc.Position, err)
+		}
+		fmt.Fprintf(&b, "    %s %s\n", part.name, text)
+	}
+	_, err := o.w.Write(b.Bytes())
+	return err
+}
+
+// shortType leaves out the package, but not the version where it is not the first.
+func shortType(stored string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(stored, "allied.event."), "v1.")
+}
+
+func (o *eventWriter) close() error {
+	switch {
+	case o.form == formJSON && o.written == 0:
+		_, err := fmt.Fprintln(o.w, "[]")
+		return err
+	case o.form == formJSON:
+		_, err := fmt.Fprintln(o.w, "\n]")
+		return err
+	case o.form == formCSV:
+		o.csv.Flush()
+		return o.csv.Error()
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/es"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/importing/kiel"
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) importCommand() *cobra.Command {
+	var release string
+	var dryRun bool
+	cmd := group(&cobra.Command{
+		Use:   "import",
+		Short: "Import outside data through the same commands that everybody sends",
+	})
+	tracker := &cobra.Command{
+		Use:   "kiel FILE --release NAME",
+		Short: "Import the main sheet of the Kiel Institute's Ukraine Support Tracker, .xlsx or .csv",
+		Long: `Imports the tracker's main sheet: a pledge for each ID, an allocation for each of its packages, their rows as items. What the file
+says beyond a known commitment is recorded as observed; what it does not say is counted as undisclosed, never as zero. Doubtful rows are
+imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on.
+
+Importing the same file again records nothing. --dry-run shows what would happen, and records nothing either.`,
+		Example: `  allied import kiel UST_main_data.xlsx --release 2024-06 --dry-run
+  allied import kiel UST_main_data.xlsx --release 2024-06`,
+		Args: exactly("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if release == "" {
+				return usagef("--release is missing: it names the tracker's release, such as 2024-06")
+			}
+			return c.importKiel(cmd.Context(), args[0], release, dryRun)
+		},
+	}
+	tracker.Flags().StringVar(&release, "release", "", "name of the tracker's release, such as 2024-06 (required)")
+	tracker.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen and record nothing")
+	cmd.AddCommand(tracker)
+	return cmd
+}
+
+func (c *cli) importKiel(ctx context.Context, file, release string, dryRun bool) error {
+	if err := checkFile(file); err != nil {
+		return err
+	}
+	report, err := c.runKiel(ctx, file, release, dryRun)
+	if report == nil {
+		return err
+	}
+	if printErr := printImport(report).write(c.stdout, c.form); printErr != nil {
+		return errors.Join(err, printErr)
+	}
+	switch {
+	case errors.Is(err, kiel.ErrUnanswered):
+		return failf(exitUnavailable, "%w", err)
+	case err != nil:
+		return err
+	case len(report.Refused) > 0:
+		return failf(exitFailure, "%s refused; the report names each", counted(len(report.Refused), "row or command is", "rows and commands are"))
+	}
+	return nil
+}
+
+func (c *cli) runKiel(ctx context.Context, file, release string, dryRun bool) (*kiel.Report, error) {
+	opts := kiel.Options{Release: release}
+	if dryRun {
+		ledger, closeLedger, err := c.rehearsalLedger(ctx)
+		if err != nil {
+			return nil, err
+		}
+		report, err := kiel.Rehearse(ctx, ledger, file, opts)
+		return report, errors.Join(err, closeLedger())
+	}
+	ledger, closeLedger, err := c.connectToWrite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bar := c.startProgress("importing")
+	opts.Progress = bar.set
+	report, err := kiel.Run(ctx, ledger, file, opts)
+	bar.end()
+	return report, errors.Join(err, closeLedger())
+}
+
+// rehearsalLedger is what a dry run reads: the server, the folder's files, or nothing where no ledger has begun. It begins none.
+func (c *cli) rehearsalLedger(ctx context.Context) (kiel.Ledger, func() error, error) {
+	if c.server != "" {
+		return c.connectToRead(ctx)
+	}
+	noClose := func() error { return nil }
+	if err := checkFolder(c.dataDir, true); err != nil {
+		return nil, nil, err
+	}
+	if _, err := os.Stat(logDir(c.dataDir)); errors.Is(err, fs.ErrNotExist) {
+		return readOnlyLedger{func(func(es.Entry, error) bool) {}}, noClose, nil
+	}
+	entries, err := c.scanLog()
+	return readOnlyLedger{entries}, noClose, err
+}
+
+// readOnlyLedger is a log that takes no commands.
+type readOnlyLedger struct{ entries iter.Seq2[es.Entry, error] }
+
+func (l readOnlyLedger) Read(_ context.Context, after es.Position) iter.Seq2[es.Entry, error] {
+	return func(yield func(es.Entry, error) bool) {
+		for e, err := range l.entries {
+			if err == nil && e.Position <= after {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func (readOnlyLedger) SubmitAll(context.Context, iter.Seq[*apiv1.Command], func(int, *apiv1.Command, *apiv1.Answer) error) error {
+	return errors.New("a dry run sends no commands")
+}
+
+func printImport(r *kiel.Report) *printout {
+	out := &printout{document: r, items: []any{r}, columns: []column{
+		left("dataset"), left("release"), right("rows"), right("pledges"), right("allocations"), right("commands"), right("recorded"),
+		right("repeated"), right("refused"), right("unanswered"), right("position"), hidden("complete"), hidden("dry_run"),
+	}}
+	out.add(r.Dataset, r.Release, strconv.Itoa(r.Rows), strconv.Itoa(r.Pledges), strconv.Itoa(r.Allocations), strconv.Itoa(r.Commands),
+		strconv.Itoa(r.Recorded), strconv.Itoa(r.Repeated), strconv.Itoa(len(r.Refused)), strconv.Itoa(len(r.Unanswered)),
+		strconv.FormatUint(r.Position, 10), strconv.FormatBool(r.Complete), strconv.FormatBool(r.DryRun))
+	if r.DryRun {
+		out.notes = append(out.notes, "dry run: this is what would happen; nothing is recorded")
+	}
+	if !r.Complete {
+		out.notes = append(out.notes, "not complete: the release's control totals are not recorded while something is refused or unanswered")
+	}
+	out.notes = append(out.notes, flagNotes(r.Flags)...)
+	out.notes = append(out.notes, problemNotes("refused", r.Refused)...)
+	out.notes = append(out.notes, problemNotes("unanswered", r.Unanswered)...)
+	for _, x := range r.Exceptions {
+		out.notes = append(out.notes, fmt.Sprintf("compare: %s is %s here and %s in release %s", x.ID, x.Stream, x.OtherStream, x.OtherRelease))
+	}
+	return out
+}
+
+func flagNotes(flags map[string]uint64) []string {
+	if len(flags) == 0 {
+		return nil
+	}
+	var parts []string
+	for _, code := range slices.Sorted(maps.Keys(flags)) {
+		parts = append(parts, fmt.Sprintf("%s %d", code, flags[code]))
+	}
+	return []string{"flagged rows: " + strings.Join(parts, ", ")}
+}
+
+func problemNotes(what string, problems []kiel.Refused) []string {
+	var notes []string
+	for _, p := range problems {
+		note := fmt.Sprintf("%s: row %d", what, p.Row)
+		if p.ID != "" {
+			note += ", ID " + p.ID
+		}
+		note += ": " + p.Code
+		if p.Field != "" {
+			note += " at " + p.Field
+		}
+		notes = append(notes, note+": "+p.Reason+"; "+p.Remedy)
+	}
+	return notes
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+)
+
+// The forms that data on standard output can take.
+const (
+	formTable = "table" // for people: aligned, digits grouped, basis and position below
+	formJSON  = "json"  // one document
+	formJSONL = "jsonl" // one document a line
+	formCSV   = "csv"   // a header and rows; every row repeats what it is true for
+)
+
+var forms = []string{formTable, formJSON, formJSONL, formCSV}
+
+// column heads one column of a printout.
+type column struct {
+	name    string // in csv
+	title   string // in the table; the name where empty
+	right   bool   // aligned to the right, as figures are
+	grouped bool   // digits are grouped in the table
+	csvOnly bool   // the table says it once, below itself
+}
+
+func left(name string) column   { return column{name: name} }
+func right(name string) column  { return column{name: name, right: true} }
+func amount(name string) column { return column{name: name, right: true, grouped: true} }
+func hidden(name string) column { return column{name: name, csvOnly: true} }
+
+// printout is one answer in every form that it can be printed in.
+type printout struct {
+	document any      // the whole, for json
+	items    []any    // one for each line of jsonl
+	columns  []column // for table and csv
+	rows     [][]string
+	totals   [][]string // under the rows of the table, and nowhere else
+	notes    []string   // printed under the table: what every figure above is true for
+}
+
+func (p *printout) add(cells ...string) { p.rows = append(p.rows, cells) }
+
+// write prints p on w in the form.
+func (p *printout) write(w io.Writer, form string) error {
+	switch form {
+	case formJSON:
+		return writeJSON(w, p.document)
+	case formJSONL:
+		for _, item := range p.items {
+			if err := writeJSONLine(w, item); err != nil {
+				return err
+			}
+		}
+		return nil
+	case formCSV:
+		return p.writeCSV(w)
+	}
+	return p.writeTable(w)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the answer as JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+func writeJSONLine(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode the answer as JSON: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+func (p *printout) writeCSV(w io.Writer) error {
+	out := csv.NewWriter(w)
+	header := make([]string, len(p.columns))
+	for i, c := range p.columns {
+		header[i] = c.name
+	}
+	if err := out.Write(header); err != nil {
+		return err
+	}
+	if err := out.WriteAll(p.rows); err != nil {
+		return err
+	}
+	return out.Error()
+}
+
+// plain is a table without a frame: it stays readable in a mail and in a narrow terminal.
+var plain = table.Style{
+	Name:   "plain",
+	Box:    table.BoxStyle{MiddleHorizontal: "─", MiddleSeparator: "  ", PaddingLeft: "", PaddingRight: "", MiddleVertical: "  "},
+	Format: table.FormatOptions{Header: text.FormatDefault, Footer: text.FormatDefault},
+	Options: table.Options{
+		SeparateColumns: true, SeparateHeader: true, SeparateFooter: true,
+	},
+}
+
+func (p *printout) writeTable(w io.Writer) error {
+	var b strings.Builder
+	if len(p.rows) > 0 {
+		for line := range strings.Lines(p.table().Render()) {
+			b.WriteString(strings.TrimRight(line, " \n"))
+			b.WriteByte('\n')
+		}
+	}
+	for _, note := range p.notes {
+		b.WriteString(note)
+		b.WriteByte('\n')
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (p *printout) table() table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(plain)
+	var header table.Row
+	var configs []table.ColumnConfig
+	for _, c := range p.columns {
+		if c.csvOnly {
+			continue
+		}
+		header = append(header, cmp.Or(c.title, c.name))
+		config := table.ColumnConfig{Number: len(header)}
+		if c.right {
+			config.Align, config.AlignHeader, config.AlignFooter = text.AlignRight, text.AlignRight, text.AlignRight
+		}
+		configs = append(configs, config)
+	}
+	t.AppendHeader(header)
+	t.SetColumnConfigs(configs)
+	for _, cells := range p.rows {
+		t.AppendRow(p.tableRow(cells))
+	}
+	for _, cells := range p.totals {
+		t.AppendFooter(p.tableRow(cells))
+	}
+	return t
+}
+
+func (p *printout) tableRow(cells []string) table.Row {
+	var row table.Row
+	for i, cell := range cells {
+		switch {
+		case p.columns[i].csvOnly:
+			continue
+		case p.columns[i].grouped:
+			cell = groupDigits(cell)
+		}
+		row = append(row, cell)
+	}
+	return row
+}
+
+// groupDigits parts the whole digits of decimal text by threes with a blank, the one mark that no country reads as a decimal sign. What
+// is not decimal text stays as it is.
+func groupDigits(decimal string) string {
+	whole, rest := decimal, ""
+	if i := strings.IndexByte(decimal, '.'); i >= 0 {
+		whole, rest = decimal[:i], decimal[i:]
+	}
+	sign := ""
+	if strings.HasPrefix(whole, "-") {
+		sign, whole = "-", whole[1:]
+	}
+	for _, c := range whole {
+		if c < '0' || c > '9' {
+			return decimal
+		}
+	}
+	var b strings.Builder
+	for i, c := range whole {
+		if i > 0 && (len(whole)-i)%3 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(c)
+	}
+	return sign + b.String() + rest
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/pledges"
+	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) replayCommand() *cobra.Command {
+	var verify bool
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Fold the log again from zero, and prove the views",
+		Long: `Folds every event of the log again, from the first, in memory, and prints a hash of the views that this gives. The hash is SHA-256 of
+all their rows in key order, without position, log id or time of recording: every true copy of the log gives the same.
+
+--verify also compares each view in the folder, row by row and to the byte, with the fold up to the place where the view stands, and ends
+with exit code 3 and the first difference where they are not equal. It reads the files as they are, also beside a server.`,
+		Example: `  allied replay --verify
+  allied replay --data copy-of-the-folder -o json`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.replay(cmd.Context(), verify) },
+	}
+	cmd.Flags().BoolVar(&verify, "verify", false, "compare the views in the folder with the fold")
+	return cmd
+}
+
+// projections are all views of a ledger, in the order in which the state hash takes them.
+func projections() []engine.Projection {
+	return []engine.Projection{balances.New(), pledges.New()}
+}
+
+// replayDoc is what -o json prints.
+type replayDoc struct {
+	*engine.Result
+	EventsPerSecond int64 `json:"events_per_second"`
+	// Verified: every view in the folder equals the fold; absent where none was compared.
+	Verified *bool `json:"verified,omitempty"`
+}
+
+func (c *cli) replay(ctx context.Context, verify bool) error {
+	entries, err := c.scanLog()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	var result *engine.Result
+	if verify {
+		if err := c.catchUp(ctx); err != nil {
+			return verificationFailure(err)
+		}
+		began = time.Now()
+		result, err = c.verify(ctx, entries)
+	} else {
+		result, err = engine.Replay(ctx, c.watched(entries), projections()...)
+	}
+	if err != nil {
+		return verificationFailure(err)
+	}
+	doc := replayDoc{Result: result}
+	if seconds := time.Since(began).Seconds(); seconds > 0 {
+		doc.EventsPerSecond = int64(float64(result.Events) / seconds)
+	}
+	var difference error
+	if verify {
+		difference = firstDifference(result.Views)
+		verified := difference == nil
+		doc.Verified = &verified
+	}
+	if err := printReplay(doc).write(c.stdout, c.form); err != nil {
+		return err
+	}
+	return difference
+}
+
+// catchUp lets the views of a folder that nobody serves fold what they have not yet. A folder in use has a process of its own for that.
+func (c *cli) catchUp(ctx context.Context) error {
+	_, closeLedger, err := c.connectToRead(ctx)
+	var inUse *boot.InUseError
+	switch {
+	case errors.As(err, &inUse):
+		return nil
+	case err != nil:
+		return err
+	}
+	return closeLedger()
+}
+
+func (c *cli) verify(ctx context.Context, entries iter.Seq2[es.Entry, error]) (*engine.Result, error) {
+	views, err := sqlite.OpenReader(filepath.Join(c.dataDir, "views.db"))
+	if err != nil {
+		return nil, err
+	}
+	result, err := engine.Verify(ctx, c.watched(entries), views, projections()...)
+	return result, errors.Join(err, views.Close())
+}
+
+// watched shows how far a fold is.
+func (c *cli) watched(entries iter.Seq2[es.Entry, error]) iter.Seq2[es.Entry, error] {
+	const shownEvery = 4096
+	return func(yield func(es.Entry, error) bool) {
+		bar := c.startProgress("folding")
+		defer bar.end()
+		n := 0
+		for e, err := range entries {
+			if n++; n%shownEvery == 0 {
+				bar.set(n, -1)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// verificationFailure gives errors that say "the log or a view is not what it was" their own exit code.
+func verificationFailure(err error) error {
+	var (
+		damage  *es.DamageError
+		gap     *engine.GapError
+		fold    *engine.FoldError
+		short   *engine.LogShortError
+		changed *engine.LogChangedError
+	)
+	if errors.As(err, &damage) || errors.As(err, &gap) || errors.As(err, &fold) || errors.As(err, &short) || errors.As(err, &changed) {
+		return failf(exitVerify, "verification failed: %w", err)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return withRemedy(err, "no view has been built in this folder; `allied balances` builds them")
+	}
+	return err
+}
+
+// firstDifference is nil where every view is proven.
+func firstDifference(checks []engine.Check) error {
+	for _, check := range checks {
+		switch {
+		case check.Missing:
+			return failf(exitVerify, "verification failed: the folder has no view %s to compare; `allied balances` builds the views", check.View)
+		case check.Beyond:
+			return failf(exitVerify, "verification failed: view %s stands at position %d, which the log does not have: it lost events, or the view is another log's",
+				check.View, check.Position)
+		case check.Difference != nil:
+			d := check.Difference
+			at := fmt.Sprintf("table %s, key %s", d.Table, d.Key)
+			if d.Column != "" {
+				at += ", column " + d.Column
+			}
+			return &failure{
+				code: exitVerify,
+				err: fmt.Errorf("verification failed: view %s at position %d differs from the log: %s: the folder has %s, the log gives %s",
+					check.View, check.Position, at, d.A, d.B),
+				remedy: "the log is the record: keep the folder's views.db as evidence, remove it, and it is rebuilt",
+			}
+		}
+	}
+	return nil
+}
+
+func printReplay(doc replayDoc) *printout {
+	out := &printout{document: doc, items: []any{doc}, columns: []column{
+		right("position"), right("ordinal"), right("events"), right("events_per_second"), left("state_hash"), hidden("verified"),
+	}}
+	out.columns[3].title = "events/s"
+	verified := ""
+	if doc.Verified != nil {
+		verified = strconv.FormatBool(*doc.Verified)
+	}
+	out.add(strconv.FormatUint(uint64(doc.Position), 10), strconv.FormatUint(doc.Ordinal, 10), strconv.FormatUint(doc.Events, 10),
+		strconv.FormatInt(doc.EventsPerSecond, 10), doc.StateHash, verified)
+	for _, check := range doc.Views {
+		if check.OK() {
+			out.notes = append(out.notes, fmt.Sprintf("view %s at position %d equals the fold of the log, to the byte", check.View, check.Position))
+		}
+	}
+	return out
+}

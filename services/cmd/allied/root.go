@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// cli is what every command shares: where data and messages go, and what the flags before the command say.
+type cli struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	server  string
+	dataDir string
+	form    string
+	quiet   bool
+}
+
+// defaultDataDir is where a ledger lies when nobody says otherwise: beside the person who tries it.
+const defaultDataDir = "./allied-data"
+
+// run executes one command line and returns its exit code. It is all of main but the process: tests call it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &cli{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := c.newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var silent *silentFailure
+	if errors.As(err, &silent) {
+		return silent.code
+	}
+	code := exitCode(err)
+	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	if code == exitUsage {
+		fmt.Fprintf(stderr, "%s --help shows what it takes\n", cmd.CommandPath())
+	}
+	return code
+}
+
+// silentFailure ends the process with a code after everything there is to say has been printed.
+type silentFailure struct{ code int }
+
+func (s *silentFailure) Error() string { return fmt.Sprintf("exit code %d", s.code) }
+
+func (c *cli) newRoot() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "allied",
+		Short: "Event-sourced ledger of what allies promise, send and pay",
+		Long: `Allied Ledger keeps what allies promise, send and pay as events, and counts them into balances that can be replayed and checked.
+
+Commands that read or write a ledger find it by --server, or by --data: a folder that is being served leads them to its server, and
+any other is opened in this process. Data goes to standard output, messages to standard error.
+
+Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found, 5 not allowed, 6 unavailable.`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return c.checkGlobal(cmd) },
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.server, "server", "", "address of a running ledger, such as nats://127.0.0.1:4222")
+	flags.StringVar(&c.dataDir, "data", defaultDataDir, "folder of the ledger")
+	flags.StringVarP(&c.form, "output", "o", formTable, "form of the data: "+strings.Join(forms, ", "))
+	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary on standard error; errors stay")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		c.serveCommand(), c.submitCommand(), c.importCommand(), c.balancesCommand(), c.pledgesCommand(), c.pledgeCommand(),
+		c.eventsCommand(), c.replayCommand(), c.debugCommand(), c.versionCommand(),
+	)
+	return root
+}
+
+func (c *cli) checkGlobal(cmd *cobra.Command) error {
+	if cmd.Flags().Changed("server") && cmd.Flags().Changed("data") {
+		return usagef("--server and --data name two ledgers; give one of them")
+	}
+	if slices.Contains(forms, c.form) {
+		return nil
+	}
+	return usagef("--output %q is none of %s%s", c.form, strings.Join(forms, ", "), didYouMean(c.form, forms))
+}
+
+// say prints a message for people, unless they asked for quiet.
+func (c *cli) say(format string, args ...any) {
+	if !c.quiet {
+		fmt.Fprintf(c.stderr, format+"\n", args...)
+	}
+}
+
+// flagError explains a flag that cannot be read, and names the one that was perhaps meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		return usagef("--%s is %s, not %q", invalid.GetFlag().Name, typeInWords(invalid.GetFlag().Value.Type()), invalid.GetValue())
+	}
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usagef("%w", err)
+	}
+	// A misspelt command leaves its flags to its parent, which knows none of them.
+	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+		return unknownSubcommand(cmd, before[0])
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return usagef("there is no flag -%s", name)
+	}
+	if best, ok := nearest(name, names); ok {
+		return usagef("there is no flag --%s; did you mean --%s?", name, best)
+	}
+	return usagef("there is no flag --%s", name)
+}
+
+func typeInWords(flagType string) string {
+	switch flagType {
+	case "uint64", "uint16", "int", "uint":
+		return "a whole number"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + flagType
+}
+
+// unknownSubcommand answers a misspelt command.
+func unknownSubcommand(parent *cobra.Command, name string) error {
+	var names []string
+	for _, sub := range parent.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	if best, ok := nearest(name, names); ok {
+		return usagef("there is no command %q; did you mean %q?", name, best)
+	}
+	return usagef("there is no command %q, only %s", name, strings.Join(names, ", "))
+}
+
+// exactly accepts n arguments, named for the message.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s is missing: %s", names[len(args)], cmd.UseLine())
+		case len(args) > len(names):
+			return usagef("%q is one argument too many: %s", args[len(names)], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// group is a command that only holds others.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknownSubcommand(cmd, args[0])
+		}
+		return cmd.Help()
+	}
+	return cmd
+}

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/nats-io/nats.go"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
+)
+
+// drainWaitMax bounds how long a server that was told to stop finishes what is under way.
+const drainWaitMax = 30 * time.Second
+
+type serveOptions struct {
+	sample  bool
+	profile string
+	roles   []string
+	natsURL string
+	port    uint16
+}
+
+func (c *cli) serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the ledger: its event store, its services and its views",
+		Long: `Runs all roles in this process with a NATS server of its own on the loopback interface, until it is interrupted; then it takes nothing
+new, finishes what is under way and ends. A second interrupt ends it at once.
+
+Other commands find the server through the folder that it serves, or by --server and the address that it prints. One process serves a
+folder; to run roles apart, give each process --roles and the --nats address of the one that holds the recorder.
+
+Who submits is not checked yet: actors and authorities are claims, marked unverified. Therefore the server listens on loopback only.`,
+		Example: `  allied serve --sample
+  allied serve --data /var/lib/allied --port 4222
+  allied serve --profile=dev`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context(), o) },
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.sample, "sample", false, "load the sample: announced US drawdown packages and synthetic pledges")
+	flags.StringVar(&o.profile, "profile", "", "dev keeps everything in memory and logs for people")
+	flags.StringSliceVar(&o.roles, "roles", nil, "roles to run, of "+strings.Join(boot.AllRoles(), ",")+" (all where not given)")
+	flags.StringVar(&o.natsURL, "nats", "", "NATS server to use instead of one in this process")
+	flags.Uint16Var(&o.port, "port", 0, "port of the NATS server in this process (0: a free one)")
+	return cmd
+}
+
+func (c *cli) serve(ctx context.Context, o serveOptions) error {
+	if err := c.checkServe(o); err != nil {
+		return err
+	}
+	cfg := boot.Config{
+		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles,
+		Logger: newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
+	}
+	if o.natsURL == "" {
+		cfg.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(o.port)))
+	}
+	node, err := boot.Start(ctx, cfg)
+	if err != nil {
+		return startFailure(err)
+	}
+	err = c.runNode(ctx, node, o)
+	c.say("allied serve: finishing what is under way")
+	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWaitMax)
+	defer cancel()
+	return errors.Join(err, node.Close(closeCtx))
+}
+
+func (c *cli) checkServe(o serveOptions) error {
+	switch {
+	case c.server != "":
+		return usagef("serve is the server; --nats names a NATS server to use, and --server is for the other commands")
+	case o.profile != "" && o.profile != boot.ProfileDev:
+		return usagef("--profile %q is not known; give %s, or leave it out", o.profile, boot.ProfileDev)
+	case o.natsURL != "" && o.port != 0:
+		return usagef("--port is for the NATS server in this process, and --nats uses another one; give one of them")
+	}
+	for _, role := range o.roles {
+		if !slices.Contains(boot.AllRoles(), role) {
+			return usagef("there is no role %q, only %s%s", role, strings.Join(boot.AllRoles(), ", "), didYouMean(role, boot.AllRoles()))
+		}
+	}
+	if o.profile == boot.ProfileDev {
+		return nil
+	}
+	return checkFolder(c.dataDir, true)
+}
+
+func startFailure(err error) error {
+	if strings.Contains(err.Error(), "address already in use") {
+		return &failure{code: exitUnavailable, err: err, remedy: "--port names another port, and --port 0 takes a free one"}
+	}
+	return err
+}
+
+// runNode tells where the node is, loads the sample where asked, and returns when the node is to stop.
+func (c *cli) runNode(ctx context.Context, node *boot.Node, o serveOptions) error {
+	if o.sample {
+		if err := c.loadSample(ctx, node); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprint(c.stdout, c.welcome(node, o)); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-node.Done():
+		return failf(exitFailure, "a role has failed")
+	}
+}
+
+func (c *cli) loadSample(ctx context.Context, node *boot.Node) error {
+	nc, err := node.Dial(nats.Name("allied sample"))
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	return c.submitSample(ctx, client.New(nc, client.Config{}))
+}
+
+// welcome tells where the ledger is and what to try, in commands that work when they are copied.
+func (c *cli) welcome(node *boot.Node, o serveOptions) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Allied Ledger is running at %s", node.URL())
+	reach := "--server " + node.URL()
+	if o.profile == boot.ProfileDev {
+		b.WriteString(", in memory: what is recorded ends with it")
+	} else {
+		fmt.Fprintf(&b, ", folder %s", c.dataDir)
+		reach = "--data " + quoted(c.dataDir)
+	}
+	b.WriteString("\n")
+	if len(o.roles) > 0 {
+		fmt.Fprintf(&b, "roles: %s\n", strings.Join(o.roles, ", "))
+	}
+	try := []string{"pledges", "events --limit 5 --decode"}
+	if o.profile == "" {
+		try = append(try, "replay --verify")
+	}
+	if o.sample {
+		try = append([]string{
+			"balances --basis donor_stated --stage committed,allocated --reached --by donor",
+			"balances --basis donor_stated --stage allocated --standing --by donor,category --category-depth 1",
+		}, try...)
+	}
+	b.WriteString("Try, in another terminal:\n")
+	if dir, err := os.Getwd(); err == nil {
+		fmt.Fprintf(&b, "  cd %s\n", quoted(dir))
+	}
+	for _, command := range try {
+		fmt.Fprintf(&b, "  %s %s %s\n", quoted(selfCommand()), command, reach)
+	}
+	b.WriteString("Ctrl-C stops it.\n")
+	return b.String()
+}
+
+// quoted is a word that a shell reads as one.
+func quoted(word string) string {
+	if strings.ContainsAny(word, " \t\n'\"\\$&|;<>()*?[]#~`!{}") {
+		return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return word
+}
+
+// selfCommand is how a person calls this binary from where they stand.
+func selfCommand() string {
+	path, err := os.Executable()
+	if err != nil {
+		return "allied"
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+		return "./" + rel
+	}
+	return path
+}

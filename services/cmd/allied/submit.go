@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/es"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/client"
+	"github.com/spf13/cobra"
+)
+
+func (c *cli) submitCommand() *cobra.Command {
+	var keepGoing bool
+	cmd := &cobra.Command{
+		Use:   "submit FILE|-",
+		Short: "Send commands, one JSON object a line, and print what became of each",
+		Long: `Sends the commands of FILE, or of standard input where FILE is -: one JSON object of allied.api.v1.Command on each line.
+
+A line that is no command stops the reading: what stands before it is sent and answered, what stands after it is not. With
+--keep-going such lines are reported and passed over. A command that is refused stops nothing; its answer says why.
+
+Sending a file again is harmless where its commands carry a command_id: what is recorded already answers "repeated".`,
+		Example: `  echo '{"donor":"NOR","beneficiary":"UKR","effective":"2024-03-01","commit_pledge":{"title":"Air defence","commitments":[{"firmness":"firm","line":{"category":"MIL.AIRDEF","instrument":"grant","values":[{"basis":"donor_stated","asset":"EUR/2@donor_stated","amount":"625.00"}]}}]}}' | allied submit -
+  allied submit commands.jsonl -o jsonl`,
+		Args: exactly("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.submit(cmd.Context(), args[0], keepGoing) },
+	}
+	cmd.Flags().BoolVar(&keepGoing, "keep-going", false, "pass over lines that are no command, instead of stopping there")
+	return cmd
+}
+
+// answerDoc is an answer as -o json and jsonl print it. Place is there where something is recorded.
+type answerDoc struct {
+	Line      int      `json:"line"`
+	Outcome   string   `json:"outcome"`
+	CommandID string   `json:"command_id,omitempty"`
+	Stream    string   `json:"stream,omitempty"`
+	Position  *uint64  `json:"position,omitempty"`
+	Ordinal   *uint64  `json:"ordinal,omitempty"`
+	Revision  *uint64  `json:"revision,omitempty"`
+	EventIDs  []string `json:"event_ids,omitempty"`
+	LogID     string   `json:"log_id,omitempty"`
+	Code      string   `json:"code,omitempty"`
+	Field     string   `json:"field,omitempty"`
+	Reason    string   `json:"reason,omitempty"`
+	Remedy    string   `json:"remedy,omitempty"`
+	Draw      *drawDoc `json:"draw,omitempty"`
+}
+
+type drawDoc struct {
+	Draw        string `json:"draw"`
+	Allocation  string `json:"allocation"`
+	Status      string `json:"status"`
+	Asset       string `json:"asset,omitempty"`
+	Amount      string `json:"amount,omitempty"`
+	Over        string `json:"over,omitempty"`
+	Donor       string `json:"donor"`
+	Beneficiary string `json:"beneficiary"`
+	Category    string `json:"category"`
+	Instrument  string `json:"instrument"`
+}
+
+// The outcomes of a command, in the order that the summary names them.
+var outcomes = []string{"recorded", "repeated", "refused", "busy", "unknown"}
+
+// submission is one run of submit: what is read, sent and answered so far.
+type submission struct {
+	cli       *cli
+	file      string
+	keepGoing bool
+
+	lines    []int // the line of each command sent, by its place in the sequence
+	answers  []answerDoc
+	counts   map[string]int
+	head     uint64 // the furthest position that an answer named
+	badLines int
+	stopped  error // the line that ended the reading
+	readErr  error
+}
+
+func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
+	in, err := c.openInput(file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	ledger, closeLedger, err := c.connectToWrite(ctx)
+	if err != nil {
+		return err
+	}
+	s := &submission{cli: c, file: displayName(file), keepGoing: keepGoing, counts: map[string]int{}}
+	err = s.send(ctx, ledger, in)
+	err = errors.Join(err, closeLedger())
+	if printErr := s.print(); printErr != nil {
+		return errors.Join(err, printErr)
+	}
+	s.summarise()
+	return s.verdict(err)
+}
+
+func (s *submission) send(ctx context.Context, ledger *client.Client, in io.Reader) error {
+	return ledger.SubmitAll(ctx, s.commands(in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
+		doc := newAnswerDoc(s.lines[i], a)
+		s.counts[doc.Outcome]++
+		s.head = max(s.head, a.GetPosition())
+		if s.cli.form == formJSONL {
+			return writeJSONLine(s.cli.stdout, doc)
+		}
+		s.answers = append(s.answers, doc)
+		return nil
+	})
+}
+
+// commands yields what can be sent. It ends at a line that is no command, unless the caller chose to go on.
+func (s *submission) commands(in io.Reader) iter.Seq[*apiv1.Command] {
+	return func(yield func(*apiv1.Command) bool) {
+		for line, err := range commandLines(s.file, in) {
+			var bad *lineError
+			switch {
+			case err == nil:
+				s.lines = append(s.lines, line.line)
+				if !yield(line.command) {
+					return
+				}
+			case errors.As(err, &bad) && s.keepGoing:
+				s.badLines++
+				fmt.Fprintln(s.cli.stderr, err)
+			case errors.As(err, &bad):
+				s.badLines++
+				s.stopped = err
+				return
+			default:
+				s.readErr = err
+				return
+			}
+		}
+	}
+}
+
+func newAnswerDoc(line int, a *apiv1.Answer) answerDoc {
+	doc := answerDoc{
+		Line: line, Outcome: a.GetOutcome(), CommandID: a.GetCommandId(), Stream: a.GetStream(), EventIDs: a.GetEventIds(),
+		LogID: a.GetLogId(), Code: a.GetCode(), Field: a.GetField(), Reason: a.GetReason(), Remedy: a.GetRemedy(),
+	}
+	if doc.Outcome == "recorded" || doc.Outcome == "repeated" {
+		position, ordinal, revision := a.GetPosition(), a.GetOrdinal(), a.GetRevision()
+		doc.Position, doc.Ordinal, doc.Revision = &position, &ordinal, &revision
+	}
+	if d := a.GetDraw(); d != nil {
+		doc.Draw = &drawDoc{
+			Draw: d.GetDraw(), Allocation: d.GetAllocation(), Status: d.GetStatus(), Asset: d.GetAsset(), Amount: d.GetAmount(),
+			Over: d.GetOver(), Donor: d.GetDonor(), Beneficiary: d.GetBeneficiary(), Category: d.GetCategory(), Instrument: d.GetInstrument(),
+		}
+	}
+	return doc
+}
+
+// print writes the answers in the order of their lines; as JSON lines they have been written as they came.
+func (s *submission) print() error {
+	if s.cli.form == formJSONL {
+		return nil
+	}
+	slices.SortStableFunc(s.answers, func(a, b answerDoc) int { return a.Line - b.Line })
+	if s.answers == nil {
+		s.answers = []answerDoc{}
+	}
+	out := &printout{document: s.answers, columns: []column{
+		right("line"), left("outcome"), left("stream"), right("revision"), right("position"), hidden("ordinal"), hidden("command_id"),
+		hidden("code"), hidden("field"), hidden("reason"), hidden("remedy"),
+	}}
+	for _, a := range s.answers {
+		out.add(strconv.Itoa(a.Line), a.Outcome, a.Stream, number(a.Revision), number(a.Position), number(a.Ordinal), a.CommandID,
+			a.Code, a.Field, a.Reason, a.Remedy)
+		if a.Code != "" {
+			out.notes = append(out.notes, fmt.Sprintf("line %d %s: %s", a.Line, a.Outcome,
+				(&es.Refusal{Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}).Error()))
+		}
+	}
+	return out.write(s.cli.stdout, s.cli.form)
+}
+
+// number is a figure that may be missing.
+func number(n *uint64) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatUint(*n, 10)
+}
+
+// summarise says on standard error what the file did to the ledger.
+func (s *submission) summarise() {
+	var parts []string
+	for _, o := range outcomes {
+		if n := s.counts[o]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, o))
+		}
+	}
+	if s.badLines > 0 && s.keepGoing {
+		parts = append(parts, counted(s.badLines, "line", "lines")+" not sent")
+	}
+	said := strings.Join(parts, ", ")
+	if said == "" {
+		said = "nothing recorded"
+	}
+	if s.head > 0 {
+		said += fmt.Sprintf("; last at position %d", s.head)
+	}
+	s.cli.say("%s: %s: %s", s.file, counted(len(s.lines), "command", "commands"), said)
+}
+
+// verdict is what the whole run ends with: the ledger's absence before a bad file, a bad file before a refusal.
+func (s *submission) verdict(err error) error {
+	switch {
+	case err != nil:
+		answered := 0
+		for _, n := range s.counts {
+			answered += n
+		}
+		return withRemedy(err, "%d of the %s sent are answered; send the file again with the same command ids to learn of the others",
+			answered, counted(len(s.lines), "command", "commands"))
+	case s.readErr != nil:
+		return s.readErr
+	case s.stopped != nil:
+		return failf(exitFailure, "%w; nothing from this line on was sent (--keep-going passes over such lines)", s.stopped)
+	case s.badLines > 0 || s.counts["refused"] > 0:
+		return &silentFailure{exitFailure}
+	case s.counts["busy"] > 0 || s.counts["unknown"] > 0:
+		return failf(exitUnavailable, "some commands are not answered for certain; send them again with the same command ids")
+	}
+	return nil
+}
+
+// openInput opens a file, or standard input where the name is a dash.
+func (c *cli) openInput(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		if isTerminal(c.stdin) {
+			c.say("reading commands from the terminal, one JSON object a line; Ctrl-D ends them")
+		}
+		return io.NopCloser(c.stdin), nil
+	}
+	if err := checkFile(name); err != nil {
+		return nil, err
+	}
+	return os.Open(name)
+}
+
+// checkFile says early and plainly why a file cannot be read.
+func checkFile(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return failf(exitFailure, "there is no file %s", name)
+	case err != nil:
+		return failf(exitCode(err), "%w", err)
+	case info.IsDir():
+		return failf(exitFailure, "%s is a folder; name a file in it", name)
+	}
+	return nil
+}
+
+func displayName(file string) string {
+	if file == "-" {
+		return "standard input"
+	}
+	return file
+}
+
+// counted is a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
