@@ -177,8 +177,13 @@ func decode(r *rapid.T, e es.Entry) *es.Fact {
 // Build runs a worker until a sink holds all of a log.
 func Build(t testing.TB, log *Log, sink engine.Sink, create func() engine.Projection) {
 	t.Helper()
+	Run(t, engine.NewWorker(create, log, sink, engine.Config{}), log)
+}
+
+// Run runs a worker until it holds all of a log.
+func Run(t testing.TB, w *engine.Worker, log *Log) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	w := engine.NewWorker(create, log, sink, engine.Config{})
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
 	head, err := log.Head(ctx)

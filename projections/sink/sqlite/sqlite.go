@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -78,8 +79,11 @@ func Open(path string) (*Sink, error) {
 	return s, nil
 }
 
-// OpenReader opens an existing file for reading, also beside a process that writes it.
+// OpenReader opens an existing file for reading, also beside a process that writes it. Where there is no file, the error is fs.ErrNotExist.
 func OpenReader(path string) (*Reader, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("read views: %w", err)
+	}
 	db, err := openReader(path)
 	if err != nil {
 		return nil, err
