@@ -200,11 +200,10 @@ func checkEnvelope(env *eventv1.Envelope) error {
 		return fmt.Errorf("command id has %d bytes, not %d", len(env.GetCommandId()), idBytes)
 	case len(env.GetCommandDigest()) != digestBytes:
 		return fmt.Errorf("command digest has %d bytes, not %d", len(env.GetCommandDigest()), digestBytes)
-	}
-	for name, id := range map[string][]byte{"correlation": env.GetCorrelationId(), "causation": env.GetCausationId()} {
-		if len(id) != 0 && len(id) != idBytes {
-			return fmt.Errorf("%s id has %d bytes, not %d", name, len(id), idBytes)
-		}
+	case len(env.GetCorrelationId()) != 0 && len(env.GetCorrelationId()) != idBytes:
+		return fmt.Errorf("correlation id has %d bytes, not %d", len(env.GetCorrelationId()), idBytes)
+	case len(env.GetCausationId()) != 0 && len(env.GetCausationId()) != idBytes:
+		return fmt.Errorf("causation id has %d bytes, not %d", len(env.GetCausationId()), idBytes)
 	}
 	for _, id := range env.GetCorrects() {
 		if len(id) != idBytes {
