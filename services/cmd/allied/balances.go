@@ -250,22 +250,3 @@ func deref(text *string) string {
 	}
 	return *text
 }
-
-// wrapped joins words into lines of a help text.
-func wrapped(words []string, width int) string {
-	var b strings.Builder
-	column := 0
-	for i, w := range words {
-		if i > 0 {
-			b.WriteString(", ")
-			column += 2
-		}
-		if column+len(w) > width {
-			b.WriteString("\n  ")
-			column = 2
-		}
-		b.WriteString(w)
-		column += len(w)
-	}
-	return strings.ReplaceAll(b.String(), ", \n", ",\n")
-}

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -98,6 +97,8 @@ func (c *cli) entryAt(pos es.Position) (es.Entry, error) {
 			return es.Entry{}, err
 		case e.Position == pos:
 			return e, nil
+		case e.Position > pos && before == 0:
+			return es.Entry{}, failf(exitFailure, "no event stands at position %d; the first stands at %d", pos, e.Position)
 		case e.Position > pos:
 			return es.Entry{}, failf(exitFailure, "no event stands at position %d; the nearest stand at %d and %d", pos, before, e.Position)
 		}
@@ -127,7 +128,7 @@ func writeFrame(w io.Writer, doc frameDoc, record []byte) error {
 		if part.what == nil {
 			continue
 		}
-		text, err := json.MarshalIndent(part.what, "", "  ")
+		text, err := encodeJSON(part.what, "", "  ")
 		if err != nil {
 			return err
 		}
@@ -204,6 +205,6 @@ func foldStream[S, C any](c *cli, decider es.Decider[S, C], stream string, until
 	case until != math.MaxUint64 && doc.Revision < until:
 		return nil, failf(exitFailure, "stream %s ends at revision %d; --at %d is beyond it", stream, doc.Revision, until)
 	}
-	doc.State = state
-	return doc, nil
+	doc.State, err = readableState(state)
+	return doc, err
 }

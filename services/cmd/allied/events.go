@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -225,7 +224,7 @@ func (o *eventWriter) writeElement(doc eventDoc, first bool) error {
 	if first {
 		lead = "[\n  "
 	}
-	b, err := json.MarshalIndent(doc, "  ", "  ")
+	b, err := encodeJSON(doc, "  ", "  ")
 	if err != nil {
 		return fmt.Errorf("encode event at position %d: %w", doc.Position, err)
 	}
@@ -248,11 +247,11 @@ func (o *eventWriter) writeRow(doc eventDoc, first bool) error {
 		strconv.FormatUint(doc.Revision, 10), doc.EventID, doc.Type, doc.RecordedAt, strconv.Itoa(doc.RecordBytes),
 	}
 	if o.decode {
-		envelope, err := json.Marshal(doc.Envelope)
+		envelope, err := encodeJSON(doc.Envelope, "", "")
 		if err != nil {
 			return err
 		}
-		event, err := json.Marshal(doc.Event)
+		event, err := encodeJSON(doc.Event, "", "")
 		if err != nil {
 			return err
 		}
@@ -281,7 +280,7 @@ func (o *eventWriter) writeText(doc eventDoc, first bool) error {
 		if part.what == nil {
 			continue
 		}
-		text, err := json.MarshalIndent(part.what, "    ", "  ")
+		text, err := encodeJSON(part.what, "    ", "  ")
 		if err != nil {
 			return fmt.Errorf("encode event at position %d: %w", doc.Position, err)
 		}

@@ -139,6 +139,13 @@ func printImport(r *kiel.Report) *printout {
 	if r.DryRun {
 		out.notes = append(out.notes, "dry run: this is what would happen; nothing is recorded")
 	}
+	var kinds []string
+	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
+		kinds = append(kinds, fmt.Sprintf("%s %d", kind, r.Kinds[kind]))
+	}
+	if len(kinds) > 0 {
+		out.notes = append(out.notes, "commands: "+strings.Join(kinds, ", "))
+	}
 	if !r.Complete {
 		out.notes = append(out.notes, "not complete: the release's control totals are not recorded while something is refused or unanswered")
 	}
@@ -159,7 +166,7 @@ func flagNotes(flags map[string]uint64) []string {
 	for _, code := range slices.Sorted(maps.Keys(flags)) {
 		parts = append(parts, fmt.Sprintf("%s %d", code, flags[code]))
 	}
-	return []string{"flagged rows: " + strings.Join(parts, ", ")}
+	return []string{"flagged rows: " + wrapped(parts, 110)}
 }
 
 func problemNotes(what string, problems []kiel.Refused) []string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"encoding/json"
@@ -67,21 +68,33 @@ func (p *printout) write(w io.Writer, form string) error {
 }
 
 func writeJSON(w io.Writer, v any) error {
-	b, err := json.MarshalIndent(v, "", "  ")
+	text, err := encodeJSON(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode the answer as JSON: %w", err)
+		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
+	_, err = fmt.Fprintf(w, "%s\n", text)
 	return err
 }
 
 func writeJSONLine(w io.Writer, v any) error {
-	b, err := json.Marshal(v)
+	text, err := encodeJSON(v, "", "")
 	if err != nil {
-		return fmt.Errorf("encode the answer as JSON: %w", err)
+		return err
 	}
-	_, err = fmt.Fprintf(w, "%s\n", b)
+	_, err = fmt.Fprintf(w, "%s\n", text)
 	return err
+}
+
+// encodeJSON leaves <, > and & as they are: this is data for programs and people, not for a page.
+func encodeJSON(v any, prefix, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent(prefix, indent)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("encode the answer as JSON: %w", err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 func (p *printout) writeCSV(w io.Writer) error {
@@ -190,4 +203,23 @@ func groupDigits(decimal string) string {
 		b.WriteRune(c)
 	}
 	return sign + b.String() + rest
+}
+
+// wrapped joins words into lines of at most so many characters, where words allow.
+func wrapped(words []string, width int) string {
+	var b strings.Builder
+	column := 0
+	for i, w := range words {
+		if i > 0 {
+			b.WriteString(", ")
+			column += 2
+		}
+		if column+len(w) > width {
+			b.WriteString("\n  ")
+			column = 2
+		}
+		b.WriteString(w)
+		column += len(w)
+	}
+	return strings.ReplaceAll(b.String(), ", \n", ",\n")
 }

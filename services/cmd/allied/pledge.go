@@ -73,7 +73,7 @@ func writeDetail(w io.Writer, d *pledges.Detail) error {
 	}
 	for _, l := range d.Lines {
 		fmt.Fprintf(&b, "\n%s %s, %s%s, %s\n", l.Entered, l.Category, l.Instrument, prefixed(", ", l.Firmness), l.Effective)
-		fmt.Fprintf(&b, "  line %s%s\n", l.Line, prefixed("  ", l.Title))
+		fmt.Fprintf(&b, "  line %s%s\n", l.Line, prefixed("  ", clipped(l.Title, 90)))
 		if len(l.Flags) > 0 {
 			fmt.Fprintf(&b, "  flags %s\n", strings.Join(l.Flags, ", "))
 		}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/spf13/cobra"
 )
@@ -110,60 +112,81 @@ type pledgeItem struct {
 	Ordinal  uint64      `json:"ordinal"`
 }
 
+// printListing shows one asset of each pledge: the one in which it went beyond a cap, else the first by basesShown.
 func printListing(doc *listingDoc) *printout {
 	out := &printout{document: doc, columns: []column{
-		left("pledge"), left("donor"), left("first"), left("status"), left("title"), left("outside id"), right("committed"), right("allocated"),
-		right("over"), right("unknown"),
+		left("pledge"), left("donor"), left("first"), left("status"), left("title"), left("outside id"), left("asset"), amount("committed"),
+		amount("allocated"), amount("over"), right("unknown"),
 	}}
 	for _, p := range doc.Pledges {
-		out.add(p.Stream, p.Donor, deref(p.First), p.Status, clipped(p.Title, 40), clipped(outsideIDs(p), 24), rungCell(p.Books, "committed"),
-			rungCell(p.Books, "allocated"), excessCell(p.Over), strconv.FormatInt(p.Unknown, 10))
+		shown := shownAsset(p.Books)
+		over := ""
+		for _, x := range p.Over {
+			if x.Asset == shown {
+				over = x.Amount
+			}
+		}
+		out.add(strings.TrimPrefix(p.Stream, pledge.Kind+"-"), p.Donor, deref(p.First), p.Status, clipped(p.Title, 30), outsideIDCell(p),
+			clipped(shown, 28), reachedIn(p.Books, "committed", shown), reachedIn(p.Books, "allocated", shown), over, strconv.FormatInt(p.Unknown, 10))
 		out.items = append(out.items, pledgeItem{p, doc.Position, doc.Ordinal})
 	}
 	note := fmt.Sprintf("%d of %s, at position %d (ordinal %d)", len(doc.Pledges), counted(doc.Total, "pledge", "pledges"), doc.Position, doc.Ordinal)
 	if doc.LastPagePosition > 0 {
 		note += fmt.Sprintf("; the last page at position %d", doc.LastPagePosition)
 	}
-	out.notes = append(out.notes, note, "committed and allocated: what was reached, in the asset named; a second asset is shown by `allied pledge show`")
+	out.notes = append(out.notes, note)
+	if len(doc.Pledges) > 0 {
+		out.notes = append(out.notes, "committed, allocated: all that was reached, in the one asset named, which names its basis; `allied pledge show ID` has every asset")
+	}
 	return out
 }
 
-// rungCell is what a pledge reached at a stage, in money where it has any, and how many other assets there are.
-func rungCell(b pledges.Books, stage string) string {
-	var first *pledges.Rung
-	others := -1
-	for i, r := range b.Ladder {
-		if r.Stage != stage {
+// basesShown are the bases that a listing prefers, where a pledge has several: those that caps are counted in come first.
+var basesShown = []string{"net_book", "tracker", "donor_stated"}
+
+func shownAsset(b pledges.Books) string {
+	if len(b.Over) > 0 {
+		return b.Over[0].Asset
+	}
+	best, rank := "", len(basesShown)+2
+	for _, r := range b.Ladder {
+		of, err := asset.Parse(r.Asset)
+		if err != nil {
 			continue
 		}
-		others++
-		if first == nil || isQuantity(first.Asset) && !isQuantity(r.Asset) {
-			first = &b.Ladder[i]
+		at := slices.Index(basesShown, of.Basis)
+		switch {
+		case of.IsQuantity():
+			at = len(basesShown) + 1
+		case at < 0:
+			at = len(basesShown)
+		}
+		if at < rank {
+			best, rank = r.Asset, at
 		}
 	}
-	if first == nil {
+	return best
+}
+
+func reachedIn(b pledges.Books, stage, asset string) string {
+	for _, r := range b.Ladder {
+		if r.Stage == stage && r.Asset == asset {
+			return r.Reached
+		}
+	}
+	return ""
+}
+
+// outsideIDCell is the first outside id, and how many more there are.
+func outsideIDCell(p pledges.Pledge) string {
+	if len(p.References) == 0 {
 		return ""
 	}
-	return withOthers(groupDigits(first.Reached)+" "+clipped(first.Asset, 28), others)
-}
-
-func excessCell(over []pledges.Excess) string {
-	if len(over) == 0 {
-		return ""
+	first := clipped(p.References[0].ExternalID, 16)
+	if more := len(p.References) - 1; more > 0 {
+		return fmt.Sprintf("%s +%d", first, more)
 	}
-	return withOthers(groupDigits(over[0].Amount)+" "+clipped(over[0].Asset, 28), len(over)-1)
-}
-
-func withOthers(cell string, others int) string {
-	if others > 0 {
-		return fmt.Sprintf("%s +%d", cell, others)
-	}
-	return cell
-}
-
-func isQuantity(name string) bool {
-	a, err := asset.Parse(name)
-	return err == nil && a.IsQuantity()
+	return first
 }
 
 func outsideIDs(p pledges.Pledge) string {

@@ -3,10 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
-	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/term"
@@ -31,11 +29,11 @@ func (o object) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		name, err := json.Marshal(m.name)
+		name, err := encodeJSON(m.name, "", "")
 		if err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(m.value)
+		value, err := encodeJSON(m.value, "", "")
 		if err != nil {
 			return nil, fmt.Errorf("member %s: %w", m.name, err)
 		}
@@ -125,20 +123,12 @@ func readableInner(m protoreflect.Message, countedIn string) (any, error) {
 	return readableMessage(m, countedIn)
 }
 
-// readableAmount is decimal text. Where no asset says how many places it has, the smallest units are shown, and said to be such.
 func readableAmount(a *eventv1.Amount, countedIn string) (any, error) {
 	amount, err := money.FromProto(a)
 	if err != nil {
 		return nil, err
 	}
-	if countedIn == "" {
-		return object{{"smallest_units", amount.Text(0)}}, nil
-	}
-	of, err := asset.Parse(countedIn)
-	if err != nil {
-		return nil, err
-	}
-	return amount.Text(of.Scale), nil
+	return amountText(amount, countedIn)
 }
 
 // readableBytes: 16 bytes are an id, anything else is a digest.
