@@ -63,7 +63,7 @@ check: check-format check-modules check-lint check-schema check-tidy check-house
 
 check-format: $(TOOLS)/done
 	@echo "check: format"
-	@files=$$(gofumpt -l $(MODULES)); if [ -n "$$files" ]; then echo "not formatted; run .tools' gofumpt -w on:"; echo "$$files"; exit 1; fi
+	@files=$$(gofumpt -l $(MODULES)); if [ -n "$$files" ]; then echo "not formatted; run $(TOOLS:$(CURDIR)/%=%)/gofumpt -w on these:"; echo "$$files"; exit 1; fi
 
 # Each module alone, as its users build it: the workspace would hide a missing require. vet compiles the tests too.
 check-modules:
