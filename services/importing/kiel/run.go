@@ -1,0 +1,206 @@
+package kiel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/wire"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/command"
+)
+
+// Ledger takes commands and yields its log; *client.Client is one.
+type Ledger interface {
+	SubmitAll(ctx context.Context, cmds iter.Seq[*apiv1.Command], answer func(i int, cmd *apiv1.Command, a *apiv1.Answer) error) error
+	Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error]
+}
+
+// Options say what is imported.
+type Options struct {
+	// Release names the tracker's release, such as 2024-06.
+	Release string
+	// Progress is told how many of the commands are answered; nil for nobody.
+	Progress func(answered, commands int)
+}
+
+// Report says what became of an import.
+type Report struct {
+	Dataset     string `json:"dataset"`
+	Release     string `json:"release"`
+	DryRun      bool   `json:"dry_run"`
+	Rows        int    `json:"rows"`
+	Pledges     int    `json:"pledges"`
+	Allocations int    `json:"allocations"`
+	// Commands counts what the rows lead to, the closing control totals included; Kinds by what it asks for.
+	Commands int            `json:"commands"`
+	Kinds    map[string]int `json:"kinds"`
+	// Recorded, Repeated (recorded before, nothing added), Refused and Unanswered are what the commands were answered; Refused also holds
+	// rows that lead to no command.
+	Recorded   int       `json:"recorded"`
+	Repeated   int       `json:"repeated"`
+	Refused    []Refused `json:"refused"`
+	Unanswered []Refused `json:"unanswered"`
+	// Exceptions are pledges of this release beside a pledge of another release with the same ID, which could not be matched with certainty.
+	Exceptions []Exception `json:"exceptions"`
+	// Flags counts the rows that carry each flag.
+	Flags map[string]uint64 `json:"flags"`
+	// Complete: every row is in the ledger, and the release's control totals are.
+	Complete bool `json:"complete"`
+	// Position is that of the last event that the import recorded, or found recorded.
+	Position uint64 `json:"position"`
+}
+
+// Exception is a pledge that a person should compare with another.
+type Exception struct {
+	ID           string `json:"id"`
+	Stream       string `json:"stream"`
+	OtherStream  string `json:"other_stream"`
+	OtherRelease string `json:"other_release"`
+}
+
+// ErrUnanswered: some commands have no certain answer; importing the same file again settles them.
+var ErrUnanswered = errors.New("some commands were not answered: run the same import again, which adds nothing twice")
+
+// Run imports a tracker file. Importing the same file again records nothing. What is refused is in the report, and the rest is imported; the
+// control totals close the import only where nothing is refused. The report is not nil where something may have been recorded, also beside
+// an error: of the ledger, ctx's, or ErrUnanswered.
+func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report, error) {
+	plan, err := planOf(path, opts.Release)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport(plan)
+	r.Commands++
+	if err := r.submit(ctx, ledger, slices.Collect(plan.Steps()), opts.Progress); err != nil {
+		return r, fmt.Errorf("import %s: %w", path, err)
+	}
+	if len(r.Refused) == 0 && len(r.Unanswered) == 0 {
+		if err := r.submit(ctx, ledger, []Step{{Row: plan.Rows, Command: plan.Completion()}}, opts.Progress); err != nil {
+			return r, fmt.Errorf("close the import of %s: %w", path, err)
+		}
+		r.Complete = len(r.Refused) == 0 && len(r.Unanswered) == 0
+	}
+	if r.Recorded > 0 {
+		if err := r.findExceptions(ctx, ledger, plan); err != nil {
+			return r, fmt.Errorf("look for pledges of other releases: %w", err)
+		}
+	}
+	if len(r.Unanswered) > 0 {
+		return r, ErrUnanswered
+	}
+	return r, nil
+}
+
+func planOf(path, release string) (*Plan, error) {
+	if err := checkRelease(release); err != nil {
+		return nil, err
+	}
+	rows, err := ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := NewPlan(rows, release)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return plan, nil
+}
+
+func newReport(plan *Plan) *Report {
+	r := &Report{
+		Dataset: Dataset, Release: plan.Release, Rows: plan.Rows, Pledges: plan.Pledges(), Allocations: plan.Allocations, Flags: plan.Flags,
+		Kinds: map[string]int{kindComplete: 1}, Refused: append([]Refused{}, plan.Refused...), Unanswered: []Refused{}, Exceptions: []Exception{},
+	}
+	for s := range plan.Steps() {
+		r.Kinds[s.kind()]++
+		r.Commands++
+	}
+	return r
+}
+
+func (s Step) kind() string {
+	switch s.Command.Body.(type) {
+	case *apiv1.Command_CommitPledge:
+		return kindCommit
+	case *apiv1.Command_AllocatePledge:
+		return kindAllocate
+	}
+	return kindComplete
+}
+
+func (r *Report) submit(ctx context.Context, ledger Ledger, steps []Step, progress func(answered, commands int)) error {
+	commands := func(yield func(*apiv1.Command) bool) {
+		for _, s := range steps {
+			if !yield(s.Command) {
+				return
+			}
+		}
+	}
+	return ledger.SubmitAll(ctx, commands, func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
+		r.note(steps[i], a)
+		if progress != nil {
+			progress(r.answered(), r.Commands)
+		}
+		return nil
+	})
+}
+
+func (r *Report) answered() int {
+	n := r.Recorded + r.Repeated + len(r.Unanswered)
+	for _, x := range r.Refused {
+		if x.command {
+			n++
+		}
+	}
+	return n
+}
+
+// note enters one answer.
+func (r *Report) note(s Step, a *apiv1.Answer) {
+	row := Refused{Row: s.Row, ID: s.ID, Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy, command: true}
+	switch a.Outcome {
+	case command.Recorded:
+		r.Recorded++
+	case command.Repeated:
+		r.Repeated++
+	case command.Refused:
+		r.Refused = append(r.Refused, row)
+	default:
+		r.Unanswered = append(r.Unanswered, row)
+	}
+	r.Position = max(r.Position, a.Position)
+}
+
+// findExceptions compares the pledges of this release with those that other releases of the dataset left under the same ID. It reads the
+// log, since a view may be behind.
+func (r *Report) findExceptions(ctx context.Context, ledger Ledger, plan *Plan) error {
+	streams := map[string]string{} // ID to stream
+	for _, m := range plan.measures {
+		streams[m.id] = m.stream
+	}
+	seen := map[string]bool{}
+	for entry, err := range ledger.Read(ctx, 0) {
+		if err != nil {
+			return err
+		}
+		if kind, _, err := es.ParseStream(entry.Stream); err != nil || kind != "pledge" || seen[entry.Stream] {
+			continue
+		}
+		seen[entry.Stream] = true // its first fact names its release
+		f, err := wire.Decode(entry)
+		if err != nil {
+			return err
+		}
+		for _, s := range f.Envelope.GetSources() {
+			ours, ok := streams[s.GetExternalId()]
+			if ok && s.GetPublisher() == Publisher && s.GetRelease() != plan.Release && ours != entry.Stream {
+				r.Exceptions = append(r.Exceptions, Exception{ID: s.ExternalId, Stream: ours, OtherStream: entry.Stream, OtherRelease: s.Release})
+			}
+		}
+	}
+	return nil
+}
