@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // newField is a field that this program does not know.
@@ -281,6 +282,48 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("error %v", err)
 		}
 	})
+}
+
+// FuzzShape compares the scan of bytes with a walk through the decoded message.
+func FuzzShape(f *testing.F) {
+	for _, s := range samples() {
+		b, err := deterministic.Marshal(s.event)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(s.event.ProtoReflect().Descriptor().FullName()), b)
+		f.Add(string(s.event.ProtoReflect().Descriptor().FullName()), append(b, newField...))
+	}
+	f.Fuzz(func(t *testing.T, name string, b []byte) {
+		v, ok := known[protoreflect.FullName(name)]
+		if !ok {
+			return
+		}
+		m := v.empty.ProtoReflect().New()
+		if proto.Unmarshal(b, m.Interface()) != nil {
+			return
+		}
+		if scanned, walked := shapes[m.Descriptor().FullName()].newer(b), holdsUnknown(m); (scanned != "") != walked {
+			t.Fatalf("%s %x: the scan finds new fields in %q, the walk %t", name, b, scanned, walked)
+		}
+	})
+}
+
+func holdsUnknown(m protoreflect.Message) bool {
+	found := len(m.GetUnknown()) > 0
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil:
+		case f.IsList():
+			for i := range v.List().Len() {
+				found = found || holdsUnknown(v.List().Get(i).Message())
+			}
+		default:
+			found = found || holdsUnknown(v.Message())
+		}
+		return !found
+	})
+	return found
 }
 
 func BenchmarkEncodeRecord(b *testing.B) {

@@ -162,31 +162,10 @@ func unmarshal(r *logv1.Record, b []byte, m proto.Message) error {
 	if err := proto.Unmarshal(b, m); err != nil {
 		return &CorruptError{ID: uuid.UUID(r.GetEventId()), Stream: r.GetStream(), Detail: fmt.Sprintf("not a %s", name), Err: err}
 	}
-	if part := newer(m.ProtoReflect()); part != "" {
+	if part := shapes[name].newer(b); part != "" {
 		return &UnknownVersionError{Type: r.GetType(), Known: knownVersions(r.GetType()), Part: string(part)}
 	}
 	return nil
-}
-
-// newer returns the name of a message within m that holds fields which this program does not know, or nothing. To ignore them could make a
-// view of money wrong.
-func newer(m protoreflect.Message) (part protoreflect.FullName) {
-	if len(m.GetUnknown()) > 0 {
-		return m.Descriptor().FullName()
-	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case f.Message() == nil:
-		case f.IsList():
-			for i := 0; i < v.List().Len() && part == ""; i++ {
-				part = newer(v.List().Get(i).Message())
-			}
-		default:
-			part = newer(v.Message())
-		}
-		return part == ""
-	})
-	return part
 }
 
 // checkEnvelope checks what every reader relies on; the rest of an envelope is judged before it is written.
