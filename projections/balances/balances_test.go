@@ -1,12 +1,16 @@
 package balances_test
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/pledge/pledgetest"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
 
@@ -53,4 +57,25 @@ func rows(t *testing.T, views engine.Views) (rows []engine.Row) {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+func TestSumBeyondTheBoundStopsTheView(t *testing.T) {
+	log := enginetest.NewLog(uuid.UUID{1: 7})
+	most := "9" + strings.Repeat("9", 35) + ".99"
+	for i := range 2 {
+		log.Decide(t, enginetest.Stream(i), "USA", pledgetest.Commit(pledgetest.Line(i, pledgetest.Stated(pledgetest.EUR, most))))
+	}
+	_, err := engine.Replay(t.Context(), log.All(), balances.New())
+	var stopped *engine.FoldError
+	if !errors.As(err, &stopped) || !errors.Is(err, money.ErrRange) || stopped.Ordinal != 1 {
+		t.Fatal(err)
+	}
+	r, err := engine.Replay(t.Context(), enginetest.Seq(log.Entries()[:1]), balances.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"committed"}})
+	if err != nil || *report.Rows[0].Amount != most {
+		t.Fatal(report, err)
+	}
 }

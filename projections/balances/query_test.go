@@ -74,68 +74,70 @@ func replayed(t *testing.T, log *enginetest.Log) engine.Views {
 	return r.Sink
 }
 
-func TestReports(t *testing.T) {
-	views := replayed(t, ledger(t))
-	for _, c := range []struct {
-		name string
-		req  balances.Request
-		want string
-	}{
-		{
-			"by donor and top category",
-			balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"donor", "category"}, CategoryDepth: 1, Instruments: []string{"all"}},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":3,"left_out":[],"rows":[
+var reports = []struct {
+	name string
+	req  balances.Request
+	want string
+}{
+	{
+		"by donor and top category",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"donor", "category"}, CategoryDepth: 1, Instruments: []string{"all"}},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":3,"left_out":[],"rows":[
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":"EUR/2@tracker","amount":"10.00","unknown":0},
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":"USD/2@tracker","amount":"3.00","unknown":0},
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":null,"amount":null,"unknown":1},
 			{"donor":"JPN","category":"FIN","stage":"committed","asset":"EUR/2@tracker","amount":"120.00","unknown":1},
 			{"donor":"JPN","category":"HUM","stage":"committed","asset":null,"amount":null,"unknown":1},
 			{"donor":"USA","category":"MIL","stage":"committed","asset":"EUR/2@tracker","amount":"625.00","unknown":0}]}`,
-		},
-		{
-			"guarantees and swaps stand beside a total unless they are named",
-			balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, Donor: "JPN"},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":1,"left_out":[
+	},
+	{
+		"guarantees and swaps stand beside a total unless they are named",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, Donor: "JPN"},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":1,"left_out":[
 			{"instrument":"guarantee","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
 			{"instrument":"swap","asset":null,"amount":null,"unknown":1}],"rows":[
 			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":1}]}`,
-		},
-		{
-			"instruments by name",
-			balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"instrument"}, Instruments: []string{"guarantee", "loan"}},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
+	},
+	{
+		"instruments by name",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"instrument"}, Instruments: []string{"guarantee", "loan"}},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
 			{"instrument":"guarantee","stage":"committed","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
 			{"instrument":"loan","stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0}]}`,
-		},
-		{
-			"what stands, stages apart and in the order asked for",
-			balances.Request{Basis: "tracker", Stages: []string{"announced", "committed", "allocated"}, Donor: "USA", By: []string{"category"}},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
+	},
+	{
+		"what stands, stages apart and in the order asked for",
+		balances.Request{Basis: "tracker", Stages: []string{"announced", "committed", "allocated"}, Donor: "USA", By: []string{"category"}},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
 			{"category":"MIL.AMMO","stage":"announced","asset":"EUR/2@tracker","amount":"375.00","unknown":0},
 			{"category":"MIL.AMMO","stage":"committed","asset":"EUR/2@tracker","amount":"99.50","unknown":0},
 			{"category":"MIL.ARMOUR.TANK","stage":"allocated","asset":"EUR/2@tracker","amount":"525.50","unknown":0}]}`,
-		},
-		{
-			"quantities have no basis",
-			balances.Request{Asset: "each/6:shell", Stages: []string{"allocated"}, By: []string{"beneficiary"}},
-			`{"position":34,"ordinal":9,"basis":"quantity","unknown":0,"left_out":[],"rows":[
+	},
+	{
+		"quantities have no basis",
+		balances.Request{Asset: "each/6:shell", Stages: []string{"allocated"}, By: []string{"beneficiary"}},
+		`{"position":34,"ordinal":9,"basis":"quantity","unknown":0,"left_out":[],"rows":[
 			{"beneficiary":"UKR","stage":"allocated","asset":"each/6:shell","amount":"14.000000","unknown":0}]}`,
-		},
-		{
-			"a category holds all below it, and nothing that only begins alike",
-			balances.Request{Basis: "tracker", Stages: []string{"committed"}, Category: "MIL.ARMOUR"},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[]}`,
-		},
-		{
-			"what is left out at several stages is not summed over them",
-			balances.Request{Basis: "tracker", Stages: []string{"committed", "origin"}, Donor: "JPN", Category: "FIN.BUDGET", Reached: true},
-			`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[
+	},
+	{
+		"a category holds all below it, and nothing that only begins alike",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Category: "MIL.ARMOUR"},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[]}`,
+	},
+	{
+		"what is left out at several stages is not summed over them",
+		balances.Request{Basis: "tracker", Stages: []string{"committed", "origin"}, Donor: "JPN", Category: "FIN.BUDGET", Reached: true},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[
 			{"instrument":"guarantee","stage":"committed","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
 			{"instrument":"guarantee","stage":"origin","asset":"EUR/2@tracker","amount":"-40.00","unknown":0}],"rows":[
 			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0},
 			{"stage":"origin","asset":"EUR/2@tracker","amount":"-80.00","unknown":0}]}`,
-		},
-	} {
+	},
+}
+
+func TestReports(t *testing.T) {
+	views := replayed(t, ledger(t))
+	for _, c := range reports {
 		t.Run(c.name, func(t *testing.T) {
 			report, err := query(t, views, c.req)
 			if err != nil {

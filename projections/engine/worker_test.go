@@ -251,7 +251,6 @@ func TestAnotherLogIsNeverMixedIn(t *testing.T) {
 	w, _, _ = start(t, other, sink)
 	await(t, w, other)
 	equalsReplay(t, other, sink)
-
 }
 
 func TestFrameOfAnotherLogStops(t *testing.T) {

@@ -23,9 +23,15 @@ type Opener func(t *testing.T, name string) engine.Sink
 // kindsSpec has a column of every kind, and a key of every kind that may be one.
 var kindsSpec = engine.Spec{Name: "kinds", Version: 1, Tables: []engine.Table{
 	{Name: "kinds", Key: 3, Columns: []engine.Column{
-		{Name: "k_text", Kind: engine.Text}, {Name: "k_int", Kind: engine.Int}, {Name: "k_bytes", Kind: engine.Bytes},
-		{Name: "text", Kind: engine.Text, Null: true}, {Name: "int", Kind: engine.Int, Null: true}, {Name: "amount", Kind: engine.Amount, Null: true},
-		{Name: "bytes", Kind: engine.Bytes, Null: true}, {Name: "bool", Kind: engine.Bool, Null: true}, {Name: "day", Kind: engine.Day, Null: true},
+		{Name: "k_text", Kind: engine.Text},
+		{Name: "k_int", Kind: engine.Int},
+		{Name: "k_bytes", Kind: engine.Bytes},
+		{Name: "text", Kind: engine.Text, Null: true},
+		{Name: "int", Kind: engine.Int, Null: true},
+		{Name: "amount", Kind: engine.Amount, Null: true},
+		{Name: "bytes", Kind: engine.Bytes, Null: true},
+		{Name: "bool", Kind: engine.Bool, Null: true},
+		{Name: "day", Kind: engine.Day, Null: true},
 	}},
 	{Name: "kinds_order", Key: 1, Hidden: true, Columns: []engine.Column{{Name: "select", Kind: engine.Text}}}, // a reserved word, and nothing but a key
 }}
@@ -428,76 +434,4 @@ func cancelled(t *testing.T, open Opener) {
 		t.Errorf("view: %v", err)
 	}
 	commit(t, s, at, move(at, 2), 0)
-}
-
-func move(from engine.Checkpoint, to es.Position) engine.Checkpoint {
-	return engine.Checkpoint{Projection: from.Projection, LogID: logID, Position: to, Ordinal: uint64(to) - 1}
-}
-
-func mustOpen(t *testing.T, s engine.Sink, spec engine.Spec) engine.Checkpoint {
-	t.Helper()
-	at, err := s.Open(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
-
-func commit(t *testing.T, s engine.Sink, from, to engine.Checkpoint, table int, rows ...engine.Row) engine.Checkpoint {
-	t.Helper()
-	err := s.Commit(t.Context(), from, to, func(yield func(int, engine.Row) error) error {
-		reused := make(engine.Row, 0, 16) // a projection may use one row for all
-		for _, row := range rows {
-			reused = append(reused[:0], row...)
-			if err := yield(table, reused); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return to
-}
-
-func checkpoint(t *testing.T, s engine.Sink, spec engine.Spec) (at engine.Checkpoint) {
-	t.Helper()
-	err := s.View(t.Context(), func(v engine.Snapshot) (err error) {
-		at, err = v.Checkpoint(t.Context(), spec)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at
-}
-
-func scan(t *testing.T, s engine.Views, table engine.Table, r engine.Range) (rows []engine.Row) {
-	t.Helper()
-	err := s.View(t.Context(), func(v engine.Snapshot) error {
-		for row, err := range v.Scan(t.Context(), table, r) {
-			if err != nil {
-				return err
-			}
-			rows = append(rows, row)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows
-}
-
-func equalRows(t *testing.T, got, want []engine.Row) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%d rows, not %d", len(got), len(want))
-	}
-	for i := range got {
-		if !slices.Equal(got[i], want[i]) {
-			t.Fatalf("row %d is %v, not %v", i, got[i], want[i])
-		}
-	}
 }

@@ -52,7 +52,7 @@ func (r *Registers) Fold(f *es.Fact, j *posting.Journal) error {
 	if e.register == nil {
 		e.register = posting.NewRegister()
 		if err := e.register.UnmarshalBinary(e.encoded); err != nil {
-			return fmt.Errorf("restore the register of %s: %w", f.Stream, err)
+			return fmt.Errorf("restore the register of %s: %w (the kept view is damaged: reset it, and it is rebuilt)", f.Stream, err)
 		}
 		e.encoded = nil
 	}
