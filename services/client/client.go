@@ -23,6 +23,8 @@ type Client struct {
 	nc  *nats.Conn
 	log *remotelog.Log
 	zap *zap.Logger
+	// triesMax bounds how often one command is sent.
+	triesMax int
 }
 
 // New returns a client over a connection that stays its caller's.
@@ -30,7 +32,7 @@ func New(nc *nats.Conn, cfg Config) *Client {
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	return &Client{nc: nc, log: remotelog.New(nc), zap: cfg.Logger}
+	return &Client{nc: nc, log: remotelog.New(nc), zap: cfg.Logger, triesMax: triesMax}
 }
 
 // Query asks a view and decodes its answer into reply. Errors that the view answers are *es.Refusal; *UnavailableError says that nobody

@@ -13,13 +13,14 @@ import (
 	"github.com/allied-ledger/allied/services/internal/route"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
 
 const (
 	// answerWaitMax is longer than the service's own waits, so that it is the service that says unknown where it can.
 	answerWaitMax = 30 * time.Second
-	submitTrysMax = 10
+	triesMax      = 10
 	retryDelayMin = 50 * time.Millisecond
 	retryDelayMax = 2 * time.Second
 )
@@ -71,9 +72,10 @@ func (c *Client) submit(ctx context.Context, cmd *apiv1.Command, subject string,
 		if ctx.Err() != nil {
 			return a, fmt.Errorf("submit command %s: %w", cmd.CommandId, ctx.Err())
 		}
-		if try == submitTrysMax || c.nc.IsClosed() {
+		if try == c.triesMax || c.nc.IsClosed() {
 			return a, nil
 		}
+		c.zap.Info("command sent again", zap.String("command", cmd.CommandId), zap.String("outcome", a.Outcome), zap.String("code", a.Code))
 		if !sleep(ctx, delay/2+rand.N(delay/2)) {
 			return a, fmt.Errorf("submit command %s: %w", cmd.CommandId, ctx.Err())
 		}
