@@ -139,16 +139,29 @@ func (x *index) shut() (err error) {
 		}
 	}()
 	if x.failure() == nil {
-		// Without a log of its own Pebble keeps only what is flushed.
-		err = db.Flush()
+		err = x.flush(db)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		err = fmt.Errorf("close the index: %w", err)
 	}
-	if x.failure() != nil {
-		return errors.Join(err, x.fs.RemoveAll(x.dir))
+	if failure := x.failure(); failure != nil {
+		return errors.Join(failure, err, x.fs.RemoveAll(x.dir))
 	}
 	return err
+}
+
+// flush makes durable what Pebble holds in memory: without a log of its own it keeps nothing else. Where flushing fails Pebble repeats it
+// without end, so the first failure ends the wait.
+func (x *index) flush(db *pebble.DB) error {
+	flushed, err := db.AsyncFlush()
+	if err != nil {
+		return fmt.Errorf("flush the index: %w", err)
+	}
+	select {
+	case <-flushed:
+	case <-x.failed:
+	}
+	return nil
 }
 
 // use calls f with the open database. An error of f gives the index up.
