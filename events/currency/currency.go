@@ -4,7 +4,6 @@ package currency
 import (
 	"slices"
 	"strings"
-	"time"
 )
 
 // NoMinorUnit marks what ISO 4217 divides no further, such as special drawing rights and gold.
@@ -46,8 +45,3 @@ func Known(code string, day int32) bool {
 
 // All returns every currency in order of codes.
 func All() []Currency { return slices.Clone(table) }
-
-func day(year int, month time.Month, d int) int32 {
-	const daySeconds = 24 * 60 * 60
-	return int32(time.Date(year, month, d, 0, 0, 0, 0, time.UTC).Unix() / daySeconds)
-}

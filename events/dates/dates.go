@@ -38,7 +38,7 @@ func Month(year, month int) (*eventv1.Effective, error) {
 	if err != nil {
 		return nil, err
 	}
-	last := dayNumber(year, month+1, 0)
+	last := DayNumber(year, month+1, 0)
 	return &eventv1.Effective{EarliestDay: first, LatestDay: last, Precision: eventv1.Precision_PRECISION_MONTH}, nil
 }
 
@@ -48,7 +48,7 @@ func Year(year int) (*eventv1.Effective, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &eventv1.Effective{EarliestDay: first, LatestDay: dayNumber(year, 12, 31), Precision: eventv1.Precision_PRECISION_YEAR}, nil
+	return &eventv1.Effective{EarliestDay: first, LatestDay: DayNumber(year, 12, 31), Precision: eventv1.Precision_PRECISION_YEAR}, nil
 }
 
 // Until is some day not after a day.
@@ -168,9 +168,10 @@ func number(year, month, day int) (int32, error) {
 	if last := time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day(); day < 1 || day > last {
 		return 0, fmt.Errorf("day %d is not 1 to %d", day, last)
 	}
-	return dayNumber(year, month, day), nil
+	return DayNumber(year, month, day), nil
 }
 
-func dayNumber(year, month, day int) int32 {
+// DayNumber counts days from 1970-01-01, for tables of dates that are known to exist: a day beyond its month runs on into the next.
+func DayNumber(year, month, day int) int32 {
 	return int32(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / daySeconds)
 }

@@ -1,6 +1,6 @@
 package donor
 
-import "time"
+import "github.com/allied-ledger/allied/events/dates"
 
 // alias is another name of a code. until is the first day, counted from 1970-01-01, on which it was no longer the name in use; 0 for a
 // name that stands beside the title.
@@ -12,11 +12,11 @@ type alias struct {
 // aliases hold the former names that sources since 2010 use, each until its successor was registered with the United Nations, and names
 // that sources use beside the title.
 var aliases = []alias{
-	{name: "Cape Verde", code: "CPV", until: day(2013, 10, 24)},
-	{name: "Czech Republic", code: "CZE", until: day(2016, 7, 5)},
-	{name: "Swaziland", code: "SWZ", until: day(2018, 4, 19)},
-	{name: "The former Yugoslav Republic of Macedonia", code: "MKD", until: day(2019, 2, 12)},
-	{name: "Turkey", code: "TUR", until: day(2022, 6, 1)},
+	{name: "Cape Verde", code: "CPV", until: dates.DayNumber(2013, 10, 24)},
+	{name: "Czech Republic", code: "CZE", until: dates.DayNumber(2016, 7, 5)},
+	{name: "Swaziland", code: "SWZ", until: dates.DayNumber(2018, 4, 19)},
+	{name: "The former Yugoslav Republic of Macedonia", code: "MKD", until: dates.DayNumber(2019, 2, 12)},
+	{name: "Turkey", code: "TUR", until: dates.DayNumber(2022, 6, 1)},
 
 	{name: "America", code: "USA"},
 	{name: "Bosnia & Herzegovina", code: "BIH"},
@@ -45,9 +45,4 @@ var aliases = []alias{
 	{name: "Vatican", code: "VAT"},
 	{name: "Vatican City", code: "VAT"},
 	{name: "Vietnam", code: "VNM"},
-}
-
-func day(year int, month time.Month, d int) int32 {
-	const daySeconds = 24 * 60 * 60
-	return int32(time.Date(year, month, d, 0, 0, 0, 0, time.UTC).Unix() / daySeconds)
 }

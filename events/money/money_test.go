@@ -143,7 +143,9 @@ func TestAmountsBeyondTheBoundAreRefused(t *testing.T) {
 		t.Errorf("the greatest amount is %s", bigOf(max))
 	}
 	for _, p := range []*eventv1.Amount{
-		{Hi: math.MinInt64}, {Hi: math.MaxInt64, Lo: math.MaxUint64}, {Hi: max.Proto().GetHi(), Lo: max.Proto().GetLo() + 1},
+		{Hi: math.MinInt64},
+		{Hi: math.MaxInt64, Lo: math.MaxUint64},
+		{Hi: max.Proto().GetHi(), Lo: max.Proto().GetLo() + 1},
 		{Hi: max.Neg().Proto().GetHi(), Lo: max.Neg().Proto().GetLo() - 1},
 	} {
 		if a, err := money.FromProto(p); !errors.Is(err, money.ErrRange) {
