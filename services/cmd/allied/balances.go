@@ -165,7 +165,7 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 func balanceNotes(report *balances.Report, measure string) []string {
 	notes := []string{fmt.Sprintf("basis %s, %s, at position %d (ordinal %d)", report.Basis, measure, report.Position, report.Ordinal)}
 	if report.Unknown > 0 {
-		notes = append(notes, fmt.Sprintf("%d of the values are undisclosed: counted as unknown, never as zero", report.Unknown))
+		notes = append(notes, fmt.Sprintf("unknown: %s undisclosed, which counts as no zero", counted(int(report.Unknown), "value is", "values are")))
 	}
 	for _, l := range report.LeftOut {
 		notes = append(notes, leftOutNote(l))
@@ -195,6 +195,9 @@ func (p *printout) addTotals(req balances.Request, report *balances.Report) erro
 	var order []group
 	for _, row := range report.Rows {
 		g := group{row.Stage, deref(row.Asset)}
+		if only, ok := onlyAsset(report, row.Stage); ok {
+			g.asset = only // a row of unknowns alone counts beside the one asset there is
+		}
 		if !slices.Contains(order, g) {
 			order = append(order, g)
 		}
@@ -225,6 +228,20 @@ func (p *printout) addTotals(req balances.Request, report *balances.Report) erro
 		p.totals = append(p.totals, total)
 	}
 	return nil
+}
+
+// onlyAsset is the asset of a stage's rows, where they have one only.
+func onlyAsset(report *balances.Report, stage string) (only string, ok bool) {
+	for _, row := range report.Rows {
+		switch {
+		case row.Stage != stage || row.Asset == nil:
+			continue
+		case only != "" && only != *row.Asset:
+			return "", false
+		}
+		only = *row.Asset
+	}
+	return only, only != ""
 }
 
 func dimensionsOf(by []string, row balances.Row) []string {

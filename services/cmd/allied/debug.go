@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/events/imports"
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/wire"
@@ -38,7 +39,7 @@ func (c *cli) debugCommand() *cobra.Command {
 	state.Flags().Uint64Var(&at, "at", 0, "the last revision to fold (the stream's last where not given)")
 	frame := &cobra.Command{
 		Use:     "frame POSITION",
-		Short:   "Print one record of the log, byte by byte, and what it says",
+		Short:   "Print one frame of the log, byte by byte, and what its record says",
 		Example: `  allied debug frame 4096`,
 		Args:    exactly("POSITION"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -53,21 +54,34 @@ func (c *cli) debugCommand() *cobra.Command {
 	return cmd
 }
 
-// frameDoc is one record as -o json prints it.
+// frameDoc is one frame as -o json prints it.
 type frameDoc struct {
 	eventDoc
 	SHA256 string `json:"record_sha256"`
-	Record string `json:"record_hex"`
+	// The frame around the record, as it stands in its file. Following counts the frames of the same append that come after it.
+	File       string `json:"file"`
+	Offset     int64  `json:"offset"`
+	FrameBytes int    `json:"frame_bytes"`
+	CRC        string `json:"crc32c"`
+	PrevCRC    string `json:"prev_crc32c"`
+	Following  uint32 `json:"following"`
+	Frame      string `json:"frame_hex"`
 }
 
 func (c *cli) debugFrame(pos es.Position) error {
-	e, err := c.entryAt(pos)
+	if err := c.checkLog(); err != nil {
+		return err
+	}
+	frame, err := filelog.Frame(nil, c.dataDir, pos)
 	if err != nil {
 		return err
 	}
-	doc := frameDoc{eventDoc: newEventDoc(e, true), Record: hex.EncodeToString(e.Bytes)}
-	sum := sha256.Sum256(e.Bytes)
-	doc.SHA256 = hex.EncodeToString(sum[:])
+	sum := sha256.Sum256(frame.Entry.Bytes)
+	doc := frameDoc{
+		eventDoc: newEventDoc(frame.Entry, true), SHA256: hex.EncodeToString(sum[:]), File: frame.File, Offset: frame.Offset,
+		FrameBytes: frame.Length, CRC: fmt.Sprintf("%08x", frame.CRC), PrevCRC: fmt.Sprintf("%08x", frame.PrevCRC), Following: frame.Following,
+		Frame: hex.EncodeToString(frame.Raw),
+	}
 	switch c.form {
 	case formJSON:
 		err = writeJSON(c.stdout, doc)
@@ -76,7 +90,7 @@ func (c *cli) debugFrame(pos es.Position) error {
 	case formCSV:
 		return usagef("a frame has no table form; use -o json")
 	default:
-		err = writeFrame(c.stdout, doc, e.Bytes)
+		err = writeFrame(c.stdout, doc, frame.Raw)
 	}
 	if err == nil && doc.Error != "" {
 		return failf(exitFailure, "%s", doc.Error)
@@ -84,30 +98,7 @@ func (c *cli) debugFrame(pos es.Position) error {
 	return err
 }
 
-// entryAt finds an entry by its position. Near misses are named: positions have gaps.
-func (c *cli) entryAt(pos es.Position) (es.Entry, error) {
-	entries, err := c.scanLog()
-	if err != nil {
-		return es.Entry{}, err
-	}
-	var before es.Position
-	for e, err := range entries {
-		switch {
-		case err != nil:
-			return es.Entry{}, err
-		case e.Position == pos:
-			return e, nil
-		case e.Position > pos && before == 0:
-			return es.Entry{}, failf(exitFailure, "no event stands at position %d; the first stands at %d", pos, e.Position)
-		case e.Position > pos:
-			return es.Entry{}, failf(exitFailure, "no event stands at position %d; the nearest stand at %d and %d", pos, before, e.Position)
-		}
-		before = e.Position
-	}
-	return es.Entry{}, failf(exitFailure, "no event stands at position %d; the log ends at %d", pos, before)
-}
-
-func writeFrame(w io.Writer, doc frameDoc, record []byte) error {
+func writeFrame(w io.Writer, doc frameDoc, raw []byte) error {
 	var b strings.Builder
 	for _, line := range [][2]string{
 		{"position", strconv.FormatUint(doc.Position, 10)},
@@ -118,6 +109,8 @@ func writeFrame(w io.Writer, doc frameDoc, record []byte) error {
 		{"type", doc.Type},
 		{"recorded at", doc.RecordedAt},
 		{"record", fmt.Sprintf("%d bytes, sha256 %s", doc.RecordBytes, doc.SHA256)},
+		{"frame", fmt.Sprintf("%d bytes at byte %d of %s", doc.FrameBytes, doc.Offset, doc.File)},
+		{"checksum", fmt.Sprintf("crc32c %s, after %s; %d more of its append follow", doc.CRC, doc.PrevCRC, doc.Following)},
 	} {
 		fmt.Fprintf(&b, "%-12s %s\n", line[0], line[1])
 	}
@@ -134,7 +127,7 @@ func writeFrame(w io.Writer, doc frameDoc, record []byte) error {
 		}
 		fmt.Fprintf(&b, "\n%s %s\n", part.name, text)
 	}
-	b.WriteString("\nrecord bytes\n" + hex.Dump(record))
+	b.WriteString("\nframe bytes\n" + hex.Dump(raw))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+
+	"github.com/allied-ledger/allied/events/es"
 )
 
 // The exit codes are part of the command line's contract: scripts branch on them.
@@ -51,20 +52,18 @@ func withRemedy(err error, format string, args ...any) error {
 // exitCode finds what an error ends the process with.
 func exitCode(err error) int {
 	var f *failure
+	var damage *es.DamageError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &f):
 		return f.code
+	case errors.As(err, &damage): // every reader checks what it reads
+		return exitVerify
 	case isUnavailable(err):
 		return exitUnavailable
 	case isNotAllowed(err):
 		return exitNotAllowed
 	}
 	return exitFailure
-}
-
-// wasInterrupted tells a person's interrupt from a failure, where a command may end early without having failed.
-func wasInterrupted(ctx context.Context, err error) bool {
-	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/importing/kiel"
 	"github.com/spf13/cobra"
 )
@@ -81,15 +82,50 @@ func (c *cli) runKiel(ctx context.Context, file, release string, dryRun bool) (*
 		report, err := kiel.Rehearse(ctx, ledger, file, opts)
 		return report, errors.Join(err, closeLedger())
 	}
-	ledger, closeLedger, err := c.connectToWrite(ctx)
-	if err != nil {
-		return nil, err
-	}
+	ledger := &lateLedger{cli: c, close: func() error { return nil }}
 	bar := c.startProgress("importing")
 	opts.Progress = bar.set
 	report, err := kiel.Run(ctx, ledger, file, opts)
 	bar.end()
-	return report, errors.Join(err, closeLedger())
+	return report, errors.Join(err, ledger.close())
+}
+
+// lateLedger is reached when it is first needed, so that a file that cannot be read begins no ledger. It is used by one goroutine.
+type lateLedger struct {
+	cli    *cli
+	ledger *client.Client
+	close  func() error
+}
+
+func (l *lateLedger) connect(ctx context.Context) (*client.Client, error) {
+	if l.ledger == nil {
+		ledger, closeLedger, err := l.cli.connectToWrite(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.ledger, l.close = ledger, closeLedger
+	}
+	return l.ledger, nil
+}
+
+// SubmitAll implements kiel.Ledger.
+func (l *lateLedger) SubmitAll(
+	ctx context.Context, cmds iter.Seq[*apiv1.Command], answer func(int, *apiv1.Command, *apiv1.Answer) error,
+) error {
+	ledger, err := l.connect(ctx)
+	if err != nil {
+		return err
+	}
+	return ledger.SubmitAll(ctx, cmds, answer)
+}
+
+// Read implements kiel.Ledger.
+func (l *lateLedger) Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error] {
+	ledger, err := l.connect(ctx)
+	if err != nil {
+		return func(yield func(es.Entry, error) bool) { yield(es.Entry{}, err) }
+	}
+	return ledger.Read(ctx, after)
 }
 
 // rehearsalLedger is what a dry run reads: the server, the folder's files, or nothing where no ledger has begun. It begins none.

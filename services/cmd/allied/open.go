@@ -89,16 +89,24 @@ func checkFolder(dir string, mayBegin bool) error {
 
 // scanLog reads the log's files as they are: read-only, beside a server or without one.
 func (c *cli) scanLog() (iter.Seq2[es.Entry, error], error) {
-	if c.server != "" {
-		return nil, usagef("this reads the log's files and not a server; give --data instead of --server")
-	}
-	if err := checkFolder(c.dataDir, false); err != nil {
+	if err := c.checkLog(); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(logDir(c.dataDir)); errors.Is(err, fs.ErrNotExist) {
-		return nil, failf(exitFailure, "no ledger in %s; --data names another folder, and `allied serve --sample --data %s` begins one", c.dataDir, c.dataDir)
-	}
 	return filelog.Scan(nil, c.dataDir), nil
+}
+
+// checkLog says early and plainly why there is no log to read.
+func (c *cli) checkLog() error {
+	if c.server != "" {
+		return usagef("this reads the log's files and not a server; give --data instead of --server")
+	}
+	if err := checkFolder(c.dataDir, false); err != nil {
+		return err
+	}
+	if _, err := os.Stat(logDir(c.dataDir)); errors.Is(err, fs.ErrNotExist) {
+		return failf(exitFailure, "no ledger in %s; --data names another folder, and `allied serve --sample --data %s` begins one", c.dataDir, c.dataDir)
+	}
+	return nil
 }
 
 // logDir is where a ledger's folder keeps its log.

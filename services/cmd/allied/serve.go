@@ -65,6 +65,9 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles,
 		Logger: newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
+	if !o.keepsFiles() {
+		cfg.DataDir = ""
+	}
 	if o.natsURL == "" {
 		cfg.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(o.port)))
 	}
@@ -77,6 +80,11 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 	closeCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainWaitMax)
 	defer cancel()
 	return errors.Join(err, node.Close(closeCtx))
+}
+
+// keepsFiles tells whether a folder is needed: deciders hold nothing that the log does not.
+func (o serveOptions) keepsFiles() bool {
+	return o.profile != boot.ProfileDev && (len(o.roles) == 0 || slices.Contains(o.roles, boot.Recorder) || slices.Contains(o.roles, boot.Views))
 }
 
 func (c *cli) checkServe(o serveOptions) error {
@@ -93,7 +101,7 @@ func (c *cli) checkServe(o serveOptions) error {
 			return usagef("there is no role %q, only %s%s", role, strings.Join(boot.AllRoles(), ", "), didYouMean(role, boot.AllRoles()))
 		}
 	}
-	if o.profile == boot.ProfileDev {
+	if !o.keepsFiles() {
 		return nil
 	}
 	return checkFolder(c.dataDir, true)
@@ -138,9 +146,10 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Allied Ledger is running at %s", node.URL())
 	reach := "--server " + node.URL()
-	if o.profile == boot.ProfileDev {
+	switch {
+	case o.profile == boot.ProfileDev:
 		b.WriteString(", in memory: what is recorded ends with it")
-	} else {
+	case o.keepsFiles():
 		fmt.Fprintf(&b, ", folder %s", c.dataDir)
 		reach = "--data " + quoted(c.dataDir)
 	}
@@ -149,7 +158,7 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 		fmt.Fprintf(&b, "roles: %s\n", strings.Join(o.roles, ", "))
 	}
 	try := []string{"pledges", "events --limit 5 --decode"}
-	if o.profile == "" {
+	if o.keepsFiles() {
 		try = append(try, "replay --verify")
 	}
 	if o.sample {
