@@ -42,7 +42,10 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
-	text := fmt.Sprintf("corrupt record %s in stream %q: %s", e.ID, e.Stream, e.Detail)
+	text := "corrupt record: " + e.Detail
+	if e.ID != uuid.Nil || e.Stream != "" {
+		text = fmt.Sprintf("corrupt record %s in stream %q: %s", e.ID, e.Stream, e.Detail)
+	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}

@@ -78,6 +78,10 @@ func checkRecord(r *logv1.Record) error {
 func Decode(e es.Entry) (*es.Fact, error) {
 	r, err := DecodeRecord(e.Bytes)
 	if err != nil {
+		var corrupt *CorruptError
+		if errors.As(err, &corrupt) && corrupt.Stream == "" {
+			corrupt.ID, corrupt.Stream = e.ID, e.Stream
+		}
 		return nil, at(e, err)
 	}
 	if err := checkPlace(e, r); err != nil {
