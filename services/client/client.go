@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/services/internal/remotelog"
@@ -59,5 +60,5 @@ func (c *Client) Address() string {
 	if url := c.nc.ConnectedUrlRedacted(); url != "" {
 		return url
 	}
-	return fmt.Sprintf("a server that is %s", c.nc.Status())
+	return fmt.Sprintf("the server is gone (%s)", strings.ToLower(c.nc.Status().String()))
 }

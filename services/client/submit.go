@@ -18,8 +18,7 @@ import (
 )
 
 const (
-	// answerWaitMax is longer than the service's own waits, so that it is the service that says unknown where it can.
-	answerWaitMax = 30 * time.Second
+	answerWaitMax = 10 * time.Second
 	triesMax      = 10
 	retryDelayMin = 50 * time.Millisecond
 	retryDelayMax = 2 * time.Second
@@ -86,6 +85,11 @@ func (c *Client) submit(ctx context.Context, cmd *apiv1.Command, subject string,
 // send tries once. What is not answered is unknown, unless nobody was there to take it.
 func (c *Client) send(ctx context.Context, cmd *apiv1.Command, subject string, data []byte) *apiv1.Answer {
 	out := &apiv1.Answer{Outcome: command.Unknown, CommandId: cmd.CommandId, Stream: cmd.Stream, Code: "no_answer", Remedy: "send the same command with the same id again, and learn"}
+	if !c.nc.IsConnected() { // else the request would wait for the connection, and its sender for the request
+		out.Outcome, out.Code, out.Reason = command.Busy, "not_connected", "not connected: "+c.Address()
+		out.Remedy = "send the command again once the server is back"
+		return out
+	}
 	ctx, cancel := context.WithTimeout(ctx, answerWaitMax)
 	defer cancel()
 	m, err := c.nc.RequestWithContext(ctx, subject, data)

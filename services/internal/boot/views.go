@@ -29,10 +29,12 @@ type views struct {
 	server   *query.Server
 	balances *engine.Worker
 	pledges  *engine.Worker
-	zap      *zap.Logger
+	// since is where the log ended when the role started. No query is answered from less: a view that is being rebuilt is not an answer.
+	since es.Position
+	zap   *zap.Logger
 }
 
-func (n *Node) startViews(context.Context) error {
+func (n *Node) startViews(ctx context.Context) error {
 	var sink engine.Sink = engine.NewMemSink()
 	if n.folder != nil {
 		s, err := sqlite.Open(filepath.Join(n.cfg.DataDir, viewsName))
@@ -57,6 +59,11 @@ func (n *Node) startViews(context.Context) error {
 		balances: engine.NewWorker(balances.New, source, sink, cfg),
 		pledges:  engine.NewWorker(pledges.New, source, sink, cfg),
 	}
+	head, err := source.Head(ctx)
+	if err != nil {
+		n.zap.Warn("views start without knowing where the log ends", zap.Error(err))
+	}
+	n.views.since = head.Position
 	n.run(Views, n.views)
 	return n.views.serve()
 }
@@ -74,7 +81,7 @@ func serveView[Q, R any](
 	v *views, name string, w *engine.Worker, atLeast func(Q) es.Position, answer func(context.Context, engine.Snapshot, Q) (R, error),
 ) error {
 	return query.Handle(v.server, name, func(ctx context.Context, q Q) (out R, err error) {
-		if err := await(ctx, w, atLeast(q)); err != nil {
+		if err := await(ctx, w, max(atLeast(q), v.since)); err != nil {
 			return out, err
 		}
 		err = v.sink.View(ctx, func(s engine.Snapshot) error {
@@ -85,10 +92,16 @@ func serveView[Q, R any](
 	})
 }
 
+// await returns once the view holds a position. A view that has stopped is refused, since what it holds is not what the log holds.
 func await(ctx context.Context, w *engine.Worker, at es.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, atLeastWaitMax)
 	defer cancel()
 	err := w.Await(ctx, at)
+	if s := w.Status(); s.Stopped {
+		return &es.Refusal{
+			Code: "view_stopped", Reason: s.Err.Error(), Remedy: "mend the cause and restart the service; `allied replay --verify` checks the log",
+		}
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &es.Refusal{
 			Code: "view_behind", Field: "at_least", Reason: err.Error(),
