@@ -19,27 +19,28 @@ const (
 // space is the namespace of every id here; it never changes, so that a sample loaded twice records nothing the second time.
 var space = uuid.MustParse("0f0cf2b5-7d0c-4d5b-9a52-5a52a6a0f3d1")
 
-// Commands yields the sample, the same on every call, in an order that every stream accepts. An error means that the embedded file is
-// damaged.
-func Commands() (iter.Seq[*apiv1.Command], error) {
-	packages, err := drawdowns()
-	if err != nil {
-		return nil, err
-	}
-	return func(yield func(*apiv1.Command) bool) {
+// Commands yields the sample, the same on every call, in an order that every stream accepts. An error ends it, and means that the embedded
+// file is damaged.
+func Commands() iter.Seq2[*apiv1.Command, error] {
+	return func(yield func(*apiv1.Command, error) bool) {
+		packages, err := drawdowns()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		for _, d := range packages {
 			for _, c := range d.commands() {
-				if !yield(c) {
+				if !yield(c, nil) {
 					return
 				}
 			}
 		}
 		for _, c := range invented() {
-			if !yield(c) {
+			if !yield(c, nil) {
 				return
 			}
 		}
-	}, nil
+	}
 }
 
 // promise writes the commands of one pledge.

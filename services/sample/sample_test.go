@@ -20,11 +20,14 @@ import (
 
 func collect(t *testing.T) []*apiv1.Command {
 	t.Helper()
-	commands, err := Commands()
-	if err != nil {
-		t.Fatal(err)
+	var out []*apiv1.Command
+	for c, err := range Commands() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, c)
 	}
-	return slices.Collect(commands)
+	return out
 }
 
 func TestSampleIsTheSameOnEveryCall(t *testing.T) {
