@@ -4,6 +4,8 @@ package category
 import (
 	"slices"
 	"strings"
+
+	"github.com/allied-ledger/allied/events/term"
 )
 
 // Code is one category.
@@ -143,45 +145,11 @@ func Shared(items []string) string {
 
 // Nearest returns the code that a line may carry and that a misspelt one most likely means; empty where none is near.
 func Nearest(code string) string {
-	const distanceMax = 3
-	code = strings.ToUpper(strings.TrimSpace(code))
-	if len(code) > 2*longestCodeBytes {
-		return ""
-	}
-	best, least := "", distanceMax+1
+	var allowed []string
 	for _, c := range codes {
-		if c.Group {
-			continue
-		}
-		d := distance(code, c.Code)
-		if d < least && d*2 < len(c.Code) {
-			best, least = c.Code, d
+		if !c.Group {
+			allowed = append(allowed, c.Code)
 		}
 	}
-	return best
-}
-
-const longestCodeBytes = 32
-
-// distance is how many bytes must be added, removed, changed or swapped with their neighbour to make b of a.
-func distance(a, b string) int {
-	before, last, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := range len(a) {
-		next[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			next[j+1] = min(last[j+1]+1, next[j]+1, last[j]+cost)
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], before[j-1]+1)
-			}
-		}
-		before, last, next = last, next, before
-	}
-	return last[len(b)]
+	return term.Nearest(code, allowed)
 }

@@ -70,7 +70,11 @@ func knownCategory(field, code string) error {
 	if category.Known(code) {
 		return nil
 	}
-	return refuse("unknown_category", field, fmt.Sprintf("no category %q", code), "the nearest is "+category.Nearest(code))
+	remedy := "use a code of the ledger's own list, such as MIL.AMMO or FIN.BUDGET"
+	if near := category.Nearest(code); near != "" {
+		remedy = "did you mean " + near + "?"
+	}
+	return refuse("unknown_category", field, fmt.Sprintf("no category %q that a line may carry", code), remedy)
 }
 
 func checkValues(field string, values []*eventv1.Valuation) error {

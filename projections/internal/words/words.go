@@ -9,6 +9,7 @@ import (
 	"github.com/allied-ledger/allied/events/category"
 	"github.com/allied-ledger/allied/events/donor"
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/term"
 )
 
 // listedMax bounds how many allowed words a refusal lists; with more it names the nearest alone.
@@ -23,7 +24,7 @@ func Check(field, word string, allowed []string) error {
 	if len(allowed) <= listedMax {
 		r.Reason += "; allowed are " + strings.Join(allowed, ", ")
 	}
-	if near := nearest(word, allowed); near != "" {
+	if near := term.Nearest(word, allowed); near != "" {
 		r.Remedy = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		r.Remedy = "use an allowed word"
@@ -59,40 +60,4 @@ func Category(field, code string) error {
 // Within reports whether a category is a code or stands below it; every category is within "".
 func Within(code, group string) bool {
 	return group == "" || code == group || strings.HasPrefix(code, group) && code[len(group)] == '.'
-}
-
-// nearest is the allowed word that a misspelt one most likely means, or nothing where none is near.
-func nearest(word string, allowed []string) string {
-	const wordBytesMax = 128
-	if len(word) > wordBytesMax {
-		return ""
-	}
-	best, least := "", 1+max(1, len(word)/2)
-	for _, a := range allowed {
-		if d := distance(strings.ToLower(word), strings.ToLower(a)); d < least {
-			best, least = a, d
-		}
-	}
-	return best
-}
-
-// distance is how many bytes must be added, removed or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
