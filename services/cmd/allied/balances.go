@@ -188,10 +188,10 @@ func leftOutNote(l balances.LeftOut) string {
 	return b.String() + " (--instruments all counts it)"
 }
 
-// addTotals sums the rows of one asset and stage, as the table shows them. The report's own figures are what every other form prints.
+// addTotals sums the rows of one asset and stage, where there are several, as the table shows them. The report's own figures are what every other form prints.
 func (p *printout) addTotals(req balances.Request, report *balances.Report) error {
 	type group struct{ stage, asset string }
-	sums, unknowns := map[group]money.Amount{}, map[group]int64{}
+	sums, unknowns, rows := map[group]money.Amount{}, map[group]int64{}, map[group]int{}
 	var order []group
 	for _, row := range report.Rows {
 		g := group{row.Stage, deref(row.Asset)}
@@ -201,6 +201,7 @@ func (p *printout) addTotals(req balances.Request, report *balances.Report) erro
 		if !slices.Contains(order, g) {
 			order = append(order, g)
 		}
+		rows[g]++
 		unknowns[g] += row.Unknown
 		if row.Amount == nil {
 			continue
@@ -218,6 +219,9 @@ func (p *printout) addTotals(req balances.Request, report *balances.Report) erro
 		}
 	}
 	for _, g := range order {
+		if rows[g] < 2 {
+			continue
+		}
 		total := make([]string, len(p.columns))
 		total[0] = "total"
 		at := len(req.By)

@@ -116,7 +116,7 @@ type pledgeItem struct {
 func printListing(doc *listingDoc) *printout {
 	out := &printout{document: doc, columns: []column{
 		left("pledge"), left("donor"), left("first"), left("status"), left("title"), left("outside id"), left("asset"), amount("committed"),
-		amount("allocated"), amount("over"), right("unknown"),
+		amount("allocated"), amount("over"), right("unknown"), left("flags"),
 	}}
 	for _, p := range doc.Pledges {
 		shown := shownAsset(p.Books)
@@ -127,7 +127,8 @@ func printListing(doc *listingDoc) *printout {
 			}
 		}
 		out.add(strings.TrimPrefix(p.Stream, pledge.Kind+"-"), p.Donor, deref(p.First), p.Status, clipped(p.Title, 30), outsideIDCell(p),
-			clipped(shown, 28), reachedIn(p.Books, "committed", shown), reachedIn(p.Books, "allocated", shown), over, strconv.FormatInt(p.Unknown, 10))
+			clipped(shown, 28), reachedIn(p.Books, "committed", shown), reachedIn(p.Books, "allocated", shown), over, strconv.FormatInt(p.Unknown, 10),
+			clipped(strings.Join(p.Flags, " "), 30))
 		out.items = append(out.items, pledgeItem{p, doc.Position, doc.Ordinal})
 	}
 	note := fmt.Sprintf("%d of %s, at position %d (ordinal %d)", len(doc.Pledges), counted(doc.Total, "pledge", "pledges"), doc.Position, doc.Ordinal)

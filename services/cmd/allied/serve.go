@@ -145,37 +145,47 @@ func (c *cli) loadSample(ctx context.Context, node *boot.Node) error {
 func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Allied Ledger is running at %s", node.URL())
-	reach := "--server " + node.URL()
 	switch {
 	case o.profile == boot.ProfileDev:
 		b.WriteString(", in memory: what is recorded ends with it")
 	case o.keepsFiles():
 		fmt.Fprintf(&b, ", folder %s", c.dataDir)
-		reach = "--data " + quoted(c.dataDir)
+	}
+	if len(o.roles) > 0 {
+		fmt.Fprintf(&b, ", roles %s", strings.Join(o.roles, ", "))
 	}
 	b.WriteString("\n")
-	if len(o.roles) > 0 {
-		fmt.Fprintf(&b, "roles: %s\n", strings.Join(o.roles, ", "))
-	}
-	try := []string{"pledges", "events --limit 5 --decode"}
-	if o.keepsFiles() {
-		try = append(try, "replay --verify")
-	}
 	if o.sample {
-		try = append([]string{
-			"balances --basis donor_stated --stage committed,allocated --reached --by donor",
-			"balances --basis donor_stated --stage allocated --standing --by donor,category --category-depth 1",
-		}, try...)
+		b.WriteString("The sample: US drawdown packages as announced; the pledges of all other donors are invented, and flagged synthetic.\n")
 	}
 	b.WriteString("Try, in another terminal:\n")
 	if dir, err := os.Getwd(); err == nil {
 		fmt.Fprintf(&b, "  cd %s\n", quoted(dir))
 	}
-	for _, command := range try {
+	whole := o.profile == "" && len(o.roles) == 0 // the folder holds all that commands need
+	for _, command := range o.worthTrying(whole) {
+		reach := "--server " + node.URL()
+		if whole {
+			reach = "--data " + quoted(c.dataDir)
+		}
 		fmt.Fprintf(&b, "  %s %s %s\n", quoted(selfCommand()), command, reach)
 	}
 	b.WriteString("Ctrl-C stops it.\n")
 	return b.String()
+}
+
+func (o serveOptions) worthTrying(whole bool) []string {
+	var try []string
+	if o.sample {
+		try = append(try,
+			"balances --basis donor_stated --stage committed,allocated --reached --by donor",
+			"balances --basis donor_stated --stage allocated --standing --by donor,category --category-depth 1")
+	}
+	try = append(try, "pledges", "events --limit 5 --decode")
+	if whole {
+		try = append(try, "replay --verify")
+	}
+	return try
 }
 
 // quoted is a word that a shell reads as one.
