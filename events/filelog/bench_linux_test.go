@@ -1,15 +1,8 @@
 package filelog_test
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
-func (r *rawFile) write(records int) error {
-	size := records * benchRecordBytes
-	if r.at+int64(size) > rawFileBytes {
-		r.at = 0
-	}
-	if _, err := r.file.WriteAt(r.group[:size], r.at); err != nil {
-		return err
-	}
-	r.at += int64(size)
-	return syscall.Fdatasync(int(r.file.Fd()))
-}
+func dataSync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }

@@ -1,7 +1,9 @@
 package filelog_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,104 +19,100 @@ import (
 
 const (
 	benchRecordBytes  = 200
-	benchGroupRecords = 1000 // the records of one call, and of one write and sync of the raw file
-	benchCallers      = 2
 	benchStreams      = 10_000
+	benchRoundRecords = 20_000
+	rawFileBytes      = 64 << 20
 )
 
-// BenchmarkAppend compares the log with a raw preallocated file that gets the same records in the same groups, each with one write and
-// one fdatasync. The two take turns in short rounds, so that both meet the disk's good and bad moments; each op is one record.
+// BenchmarkAppend compares the log with a raw preallocated file. Both get the same records from the same callers, who wait for their
+// answers; both take all calls that wait, write them at once and call fdatasync once, and then answer. The raw file holds the records'
+// bytes and nothing else. The two take turns in short rounds, so that both meet the machine's good and bad moments. An op is one record.
 func BenchmarkAppend(b *testing.B) {
-	dir := b.TempDir()
-	l, err := filelog.Open(filelog.Config{Dir: filepath.Join(dir, "ledger")})
-	if err != nil {
-		b.Fatal(err)
-	}
-	raw, err := newRawFile(filepath.Join(dir, "raw"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	load := newLoad()
-	const roundRecords = 50_000
-	var spent [2]float64 // seconds
-	b.ResetTimer()
-	for done := 0; done < b.N; done += roundRecords {
-		n := min(roundRecords, b.N-done)
-		before := b.Elapsed()
-		load.appendTo(b, l, n)
-		middle := b.Elapsed()
-		for at := 0; at < n; at += benchGroupRecords {
-			if err := raw.write(min(benchGroupRecords, n-at)); err != nil {
+	for _, shape := range []struct{ callers, call int }{{64, 1}, {16, 16}, {16, 64}, {4, 1000}} {
+		b.Run(fmt.Sprintf("callers=%d/call=%d", shape.callers, shape.call), func(b *testing.B) {
+			dir := b.TempDir()
+			l, err := filelog.Open(filelog.Config{Dir: filepath.Join(dir, "ledger")})
+			if err != nil {
 				b.Fatal(err)
 			}
-		}
-		spent[0] += (middle - before).Seconds()
-		spent[1] += (b.Elapsed() - middle).Seconds()
-	}
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)/spent[0], "filelog-records/s")
-	b.ReportMetric(float64(b.N)/spent[1], "raw-records/s")
-	b.ReportMetric(100*spent[1]/spent[0], "%-of-raw")
-	if err := l.Close(); err != nil {
-		b.Fatal(err)
-	}
-	if err := raw.file.Close(); err != nil {
-		b.Fatal(err)
-	}
-}
-
-// BenchmarkAppendSingle is a caller that waits for each record before it sends the next.
-func BenchmarkAppendSingle(b *testing.B) {
-	l, err := filelog.Open(filelog.Config{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	record := make([]byte, benchRecordBytes)
-	stream := es.StreamName("pledge", uuid.New())
-	for i := 0; b.Loop(); i++ {
-		r := l.Append(b.Context(), []es.Append{{Stream: stream, Expected: int64(i) - 1, Records: []es.Record{{ID: uuid.New(), Bytes: record}}}})
-		if r[0].Err != nil {
-			b.Fatal(r[0].Err)
-		}
-	}
-	if err := l.Close(); err != nil {
-		b.Fatal(err)
+			raw, err := newRawFile(filepath.Join(dir, "raw"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			inLog, inRaw := newLoad(shape.callers, shape.call), newLoad(shape.callers, shape.call)
+			var logSeconds, rawSeconds float64
+			b.ResetTimer()
+			for done := 0; done < b.N; done += benchRoundRecords {
+				n := min(benchRoundRecords, b.N-done)
+				before := b.Elapsed()
+				inLog.round(b, l, n)
+				middle := b.Elapsed()
+				inRaw.round(b, raw, n)
+				logSeconds += (middle - before).Seconds()
+				rawSeconds += (b.Elapsed() - middle).Seconds()
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/logSeconds, "filelog-records/s")
+			b.ReportMetric(float64(b.N)/rawSeconds, "raw-records/s")
+			b.ReportMetric(100*rawSeconds/logSeconds, "%-of-raw")
+			b.ReportMetric(0, "ns/op")
+			if err := errors.Join(l.Close(), raw.close()); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
 
-// load appends one record at a time to streams in turn, a call holding as many appends as the raw file's group.
+type appender interface {
+	Append(context.Context, []es.Append) []es.Result
+}
+
+// load appends one record at a time to streams in turn.
 type load struct {
-	streams   []string
-	revisions []int64
-	record    []byte
-	ids       atomic.Uint64
+	callers, call int
+	streams       []string
+	revisions     []int64
+	next          []int // by caller
+	record        []byte
+	ids           atomic.Uint64
 }
 
-func newLoad() *load {
-	d := &load{record: make([]byte, benchRecordBytes)}
+func newLoad(callers, call int) *load {
+	d := &load{callers: callers, call: call, record: make([]byte, benchRecordBytes), next: make([]int, callers)}
 	for i := range benchStreams {
 		d.streams = append(d.streams, es.StreamName("pledge", uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, i))))
 		d.revisions = append(d.revisions, es.NoStream)
 	}
+	for i := range d.next {
+		d.next[i] = i
+	}
 	return d
 }
 
-// appendTo appends n records; each caller has streams of its own.
-func (d *load) appendTo(b *testing.B, l es.Log, n int) {
+// round appends n records; each caller has streams of its own.
+func (d *load) round(b *testing.B, to appender, n int) {
 	var callers sync.WaitGroup
-	for caller := range benchCallers {
+	for caller := range d.callers {
 		callers.Go(func() {
-			appends := make([]es.Append, 0, benchGroupRecords)
-			for at, next := 0, caller; at < n/benchCallers; at += len(appends) {
+			appends := make([]es.Append, 0, d.call)
+			records := make([]es.Record, d.call)
+			mine := n / d.callers
+			if caller < n%d.callers {
+				mine++
+			}
+			for at := 0; at < mine; at += len(appends) {
 				appends = appends[:0]
-				for len(appends) < min(benchGroupRecords/benchCallers, n/benchCallers-at) {
-					var id uuid.UUID
-					binary.LittleEndian.PutUint64(id[:], d.ids.Add(1))
-					appends = append(appends, es.Append{Stream: d.streams[next], Expected: d.revisions[next], Records: []es.Record{{ID: id, Bytes: d.record}}})
-					d.revisions[next]++
-					next = (next + benchCallers) % benchStreams
+				for i := range min(d.call, mine-at) {
+					s := d.next[caller]
+					records[i] = es.Record{Bytes: d.record}
+					binary.LittleEndian.PutUint64(records[i].ID[:], d.ids.Add(1))
+					appends = append(appends, es.Append{Stream: d.streams[s], Expected: d.revisions[s], Records: records[i : i+1]})
+					d.revisions[s]++
+					if d.next[caller] = s + d.callers; d.next[caller] >= benchStreams {
+						d.next[caller] = caller
+					}
 				}
-				for _, r := range l.Append(b.Context(), appends) {
+				for _, r := range to.Append(b.Context(), appends) {
 					if r.Err != nil {
 						b.Error(r.Err)
 						return
@@ -130,10 +128,14 @@ func (d *load) appendTo(b *testing.B, l es.Log, n int) {
 type rawFile struct {
 	file  *os.File
 	at    int64
-	group []byte
+	calls chan rawCall
+	ended chan struct{}
 }
 
-const rawFileBytes = 64 << 20
+type rawCall struct {
+	appends []es.Append
+	done    chan error
+}
 
 func newRawFile(path string) (*rawFile, error) {
 	f, err := os.Create(path)
@@ -143,5 +145,77 @@ func newRawFile(path string) (*rawFile, error) {
 	if _, err := f.Write(make([]byte, rawFileBytes)); err != nil {
 		return nil, err
 	}
-	return &rawFile{file: f, group: make([]byte, benchGroupRecords*benchRecordBytes)}, f.Sync()
+	r := &rawFile{file: f, calls: make(chan rawCall, 1024), ended: make(chan struct{})}
+	go r.run()
+	return r, f.Sync()
+}
+
+func (r *rawFile) close() error {
+	close(r.calls)
+	<-r.ended
+	return r.file.Close()
+}
+
+func (r *rawFile) Append(_ context.Context, appends []es.Append) []es.Result {
+	call := rawCall{appends, make(chan error, 1)}
+	r.calls <- call
+	results := make([]es.Result, len(appends))
+	if err := <-call.done; err != nil {
+		for i := range results {
+			results[i].Err = err
+		}
+	}
+	return results
+}
+
+func (r *rawFile) run() {
+	defer close(r.ended)
+	var group []byte
+	var waiting []rawCall
+	for call := range r.calls {
+		group, waiting = group[:0], waiting[:0]
+		for more := true; more; {
+			for _, a := range call.appends {
+				for _, record := range a.Records {
+					group = append(group, record.Bytes...)
+				}
+			}
+			waiting = append(waiting, call)
+			select {
+			case call, more = <-r.calls:
+			default:
+				more = false
+			}
+		}
+		err := r.write(group)
+		for _, w := range waiting {
+			w.done <- err
+		}
+	}
+}
+
+func (r *rawFile) write(group []byte) error {
+	if r.at+int64(len(group)) > rawFileBytes {
+		r.at = 0
+	}
+	if _, err := r.file.WriteAt(group, r.at); err != nil {
+		return err
+	}
+	r.at += int64(len(group))
+	return dataSync(r.file)
+}
+
+// BenchmarkAppendAlone is a caller that waits for each record before it sends the next.
+func BenchmarkAppendAlone(b *testing.B) {
+	l, err := filelog.Open(filelog.Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := newLoad(1, 1)
+	b.ResetTimer()
+	d.round(b, l, b.N)
+	b.StopTimer()
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
 }

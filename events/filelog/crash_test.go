@@ -35,34 +35,41 @@ func histories(t *testing.T) int {
 // TestCrashesKeepWhatWasAnswered crashes the file system at random moments, which drops a random part of what was not synced, and
 // compares what is there afterwards with a model.
 func TestCrashesKeepWhatWasAnswered(t *testing.T) {
-	lives := 0
+	lives, crashes := 0, 0
 	for seed := range histories(t) {
 		h := newHistory(uint64(seed), func(fs vfs.FS) vfs.FS { return fs })
 		if err := h.run(); err != nil {
 			t.Fatalf("history with seed %d: %v", seed, err)
 		}
-		lives += h.lives
+		lives, crashes = lives+h.lives, crashes+h.crashes
 	}
-	t.Logf("%d histories with %d crashes or closes kept every answered append", histories(t), lives)
+	t.Logf("%d histories of %d openings and %d crashes kept every answered append", histories(t), lives, crashes)
 }
 
-// TestCrashesWithoutSyncLoseAnswers shows that the test above would notice: the same histories with sync switched off.
+// TestCrashesWithoutSyncLoseAnswers shows that the test above would notice: the same histories with sync switched off, all of it, or the
+// one before the answers alone.
 func TestCrashesWithoutSyncLoseAnswers(t *testing.T) {
-	const tried = 50
-	failed := 0
-	var first error
-	for seed := range tried {
-		h := newHistory(uint64(seed), func(fs vfs.FS) vfs.FS { return noSyncFS{fs} })
-		if err := h.run(); err != nil {
-			failed++
-			if first == nil {
-				first = err
+	for name, fileOf := range map[string]func(vfs.File) vfs.File{
+		"every sync":     func(f vfs.File) vfs.File { return noSyncFile{f} },
+		"a group's sync": func(f vfs.File) vfs.File { return noDataSyncFile{f} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			const tried = 100
+			failed := 0
+			var first error
+			for seed := range tried {
+				h := newHistory(uint64(seed), func(fs vfs.FS) vfs.FS { return noSyncFS{fs, fileOf} })
+				if err := h.run(); err != nil {
+					if failed++; first == nil {
+						first = err
+					}
+				}
 			}
-		}
-	}
-	t.Logf("without sync %d of %d histories lose what was answered, the first: %v", failed, tried, first)
-	if failed < tried/5 {
-		t.Errorf("without sync only %d of %d histories fail", failed, tried)
+			t.Logf("without %s %d of %d histories lose what was answered, the first: %v", name, failed, tried, first)
+			if failed < tried/5 {
+				t.Errorf("only %d of %d histories fail", failed, tried)
+			}
+		})
 	}
 }
 
@@ -80,8 +87,9 @@ type history struct {
 	wrap  func(vfs.FS) vfs.FS
 	disk  *vfs.MemFS
 	id    uuid.UUID
-	lives int
 	label int
+
+	lives, crashes int
 
 	mu       sync.Mutex
 	attempts [][]attempt // by writer
@@ -122,7 +130,8 @@ func (h *history) live(l *filelog.Log) error {
 	}
 	var crashed *vfs.MemFS
 	var kept []int // how many attempts of each writer were answered when the disk crashed
-	rounds, crashAt := h.rng.IntN(12), h.rng.IntN(25)
+	rounds := h.rng.IntN(12)
+	crashAt := h.rng.IntN(rounds*len(h.attempts) + 2)
 	config := vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 30, 70, 100}[h.rng.IntN(4)], RNG: rand.New(rand.NewPCG(h.rng.Uint64(), 2))}
 	answers := 0
 	var writers sync.WaitGroup
@@ -152,6 +161,7 @@ func (h *history) live(l *filelog.Log) error {
 	}
 	writers.Wait()
 	if crashed != nil {
+		h.crashes++
 		h.disk = crashed
 		for w, n := range kept {
 			for i := range h.attempts[w][n:] {
@@ -259,25 +269,30 @@ func (h *history) settle(l *filelog.Log) error {
 	return nil
 }
 
-// noSyncFS answers that all is synced and syncs nothing.
-type noSyncFS struct{ vfs.FS }
+// noSyncFS answers that files are synced and syncs less.
+type noSyncFS struct {
+	vfs.FS
+	fileOf func(vfs.File) vfs.File
+}
 
 func (n noSyncFS) Unwrap() vfs.FS { return n.FS }
 
 func (n noSyncFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f, err := n.FS.Create(name, c)
-	return noSyncFile{f}, err
+	return n.fileOf(f), err
 }
 
 func (n noSyncFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
 	f, err := n.FS.OpenReadWrite(name, c, o...)
-	return noSyncFile{f}, err
+	return n.fileOf(f), err
 }
-
-func (n noSyncFS) OpenDir(name string) (vfs.File, error) { return n.FS.OpenDir(name) }
 
 type noSyncFile struct{ vfs.File }
 
 func (noSyncFile) Sync() error                { return nil }
 func (noSyncFile) SyncData() error            { return nil }
 func (noSyncFile) SyncTo(int64) (bool, error) { return true, nil }
+
+type noDataSyncFile struct{ vfs.File }
+
+func (noDataSyncFile) SyncData() error { return nil }

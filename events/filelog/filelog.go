@@ -190,7 +190,11 @@ func (l *Log) Close() error {
 	if l.latched.Load() == nil {
 		errs = append(errs, l.publisher.head.settle(uint64(l.head.Position), l.head.Events))
 	}
-	errs = append(errs, l.index.shut(), l.publisher.head.file.Close(), l.committer.live.Close(), l.lock.Close())
+	errs = append(errs, l.index.shut())
+	if l.latched.Load() == nil {
+		errs = append(errs, l.index.failure()) // while closing; otherwise it was told when it latched the log
+	}
+	errs = append(errs, l.publisher.head.file.Close(), l.committer.live.Close(), l.lock.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("close the log in %s: %w", l.dir, err)
 	}

@@ -25,7 +25,9 @@ func mustOpen(t testing.TB, config filelog.Config) *filelog.Log {
 func TestContractInMemory(t *testing.T) {
 	logtest.Run(t, func(t testing.TB) func() es.Log {
 		fs := vfs.NewMem()
-		return func() es.Log { return mustOpen(t, filelog.Config{Dir: "/ledger", FS: fs, SegmentBytes: segmentBytesSmall}) }
+		return func() es.Log {
+			return mustOpen(t, filelog.Config{Dir: "/ledger", FS: fs, SegmentBytes: segmentBytesSmall})
+		}
 	})
 }
 

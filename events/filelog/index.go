@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	indexMemTableBytes = 16 << 20 // about what a crash makes the next start index again
+	indexMemTableBytes = 4 << 20
 	indexCacheBytes    = 32 << 20
 	indexOpenFilesMax  = 256
 	// Pebble would make writers wait for a flush, for ever on a disk that fails. The index is given up at the first failure instead,
@@ -33,6 +33,8 @@ type index struct {
 
 	mu sync.RWMutex // held to use db; db is nil once shut
 	db *pebble.DB
+
+	recent recent
 }
 
 // location is where the log holds an append to a stream.
@@ -52,13 +54,13 @@ type applied struct {
 	crc    uint32 // of the last frame
 }
 
-// A key is the name's length, the name and the inverted first revision, so that a stream's newest append comes first and Pebble's bloom
-// filters know a stream by its name.
+// A key is the name's length, the name and the inverted first revision of a run of the stream's appends, so that the newest run comes
+// first and Pebble's bloom filters know a stream by its name.
 func streamPrefix(stream string) []byte {
 	return append(append(make([]byte, 0, len(stream)+9), byte(len(stream))), stream...)
 }
 
-func appendKey(stream string, first uint64) []byte {
+func runKey(stream string, first uint64) []byte {
 	return binary.BigEndian.AppendUint64(streamPrefix(stream), ^first)
 }
 
@@ -66,7 +68,7 @@ var appliedKey = []byte{0xff} // no stream's name is that long
 
 func indexComparer() *pebble.Comparer {
 	c := *pebble.DefaultComparer
-	c.Name = "allied.filelog.streams.v1"
+	c.Name = "allied.filelog.streams.1"
 	c.Split = func(key []byte) int {
 		if len(key) == 0 {
 			return 0
@@ -139,13 +141,15 @@ func (x *index) shut() (err error) {
 		}
 	}()
 	if x.failure() == nil {
-		err = x.flush(db)
+		if err = x.store(db); err == nil {
+			err = x.flush(db)
+		}
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		err = fmt.Errorf("close the index: %w", err)
 	}
-	if failure := x.failure(); failure != nil {
-		return errors.Join(failure, err, x.fs.RemoveAll(x.dir))
+	if x.failure() != nil {
+		return errors.Join(err, x.fs.RemoveAll(x.dir))
 	}
 	return err
 }
@@ -201,97 +205,6 @@ func (x *index) mark() (m applied, err error) {
 		return nil
 	})
 	return m, err
-}
-
-// indexed is one append for the index.
-type indexed struct {
-	stream string
-	location
-}
-
-// apply adds appends and moves the mark, both or neither.
-func (x *index) apply(appends []indexed, mark applied) error {
-	return x.use(func(db *pebble.DB) error {
-		batch := db.NewBatch()
-		defer batch.Close()
-		for i := range appends {
-			a := &appends[i]
-			op := batch.SetDeferred(1+len(a.stream)+8, 12)
-			op.Key[0] = byte(len(a.stream))
-			copy(op.Key[1:], a.stream)
-			binary.BigEndian.PutUint64(op.Key[1+len(a.stream):], ^a.first)
-			binary.LittleEndian.PutUint64(op.Value, a.start)
-			binary.LittleEndian.PutUint32(op.Value[8:], a.count)
-			if err := op.Finish(); err != nil {
-				return err
-			}
-		}
-		value := append(make([]byte, 0, 36), mark.log[:]...)
-		value = binary.LittleEndian.AppendUint64(value, mark.end)
-		value = binary.LittleEndian.AppendUint64(value, mark.events)
-		value = binary.LittleEndian.AppendUint32(value, mark.crc)
-		if err := batch.Set(appliedKey, value, nil); err != nil {
-			return err
-		}
-		return batch.Commit(pebble.NoSync)
-	})
-}
-
-// last returns the stream's last revision, es.NoStream (-1) where it has none.
-func (x *index) last(stream string) (revision int64, err error) {
-	revision = -1
-	err = x.use(func(db *pebble.DB) error {
-		it, err := db.NewIter(nil)
-		if err != nil {
-			return err
-		}
-		if it.SeekPrefixGE(streamPrefix(stream)) {
-			l, err := decodeLocation(it.Key(), it.Value())
-			if err != nil {
-				return errors.Join(err, it.Close())
-			}
-			revision = int64(l.last())
-		}
-		return it.Close()
-	})
-	return revision, err
-}
-
-// page returns the locations of up to `max` appends of the stream in order, from the one that holds a revision on.
-func (x *index) page(stream string, from uint64, max int) (page []location, err error) {
-	err = x.use(func(db *pebble.DB) error {
-		it, err := db.NewIter(&pebble.IterOptions{LowerBound: streamPrefix(stream), UpperBound: append(appendKey(stream, 0), 0)})
-		if err != nil {
-			return err
-		}
-		// Inverted revisions: the next append is the previous key.
-		for ok := it.SeekGE(appendKey(stream, from)); ok && len(page) < max; ok = it.Prev() {
-			l, err := decodeLocation(it.Key(), it.Value())
-			if err != nil {
-				return errors.Join(err, it.Close())
-			}
-			if l.last() < from {
-				break // the stream ends before
-			}
-			page = append(page, l)
-		}
-		return it.Close()
-	})
-	return page, err
-}
-
-func decodeLocation(key, value []byte) (l location, err error) {
-	if len(key) < 9 || len(value) != 12 {
-		return l, fmt.Errorf("the index holds a key of %d and a value of %d bytes", len(key), len(value))
-	}
-	l = location{
-		first: ^binary.BigEndian.Uint64(key[len(key)-8:]),
-		start: binary.LittleEndian.Uint64(value), count: binary.LittleEndian.Uint32(value[8:]),
-	}
-	if l.count == 0 {
-		return l, errors.New("the index holds an append without events")
-	}
-	return l, nil
 }
 
 // indexLogger takes what Pebble would end the process for as the end of the index alone.

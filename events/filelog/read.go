@@ -106,12 +106,11 @@ func (l *Log) readStream(ctx context.Context, stream string, from uint64, head e
 		next, more, err := from, true, error(nil)
 		for more && err == nil {
 			var page []location
-			if page, err = l.index.page(stream, next, pageAppendsMax); err != nil {
+			if page, more, err = l.index.page(stream, next); err != nil {
 				err = l.scanStream(ctx, c, stream, next, yield)
 				break
 			}
-			next, more, err = readPage(c, stream, next, page, yield)
-			if err == nil && more {
+			if next, err = readPage(c, stream, next, page, yield); err == nil && more {
 				err = ctx.Err()
 			}
 		}
@@ -127,12 +126,14 @@ func (l *Log) readStream(ctx context.Context, stream string, from uint64, head e
 // errReaderLeft ends a loop whose reader wants no more.
 var errReaderLeft = errors.New("the reader left")
 
-// readPage yields the entries of the appends of a page, from a revision on. It returns the revision that comes next, and whether there
-// may be more.
-func readPage(c *cursor, stream string, from uint64, page []location, yield func(es.Entry, error) bool) (next uint64, more bool, err error) {
+// readPage yields the entries of the appends of a page, from a revision on, and returns the revision that comes next.
+func readPage(c *cursor, stream string, from uint64, page []location, yield func(es.Entry, error) bool) (next uint64, err error) {
 	for _, l := range page {
 		if l.start >= c.limit {
-			return from, false, nil // appended after the reader began
+			return from, errReaderLeft // appended after the reader began
+		}
+		if l.first > from {
+			return from, c.damage("the index of stream %s leaves out its revisions %d to %d", stream, from, l.first-1)
 		}
 		if l.start != c.at || !c.known {
 			c.jump(l.start)
@@ -140,22 +141,22 @@ func readPage(c *cursor, stream string, from uint64, page []location, yield func
 		for revision := l.first; revision <= l.last(); revision++ {
 			f, err := c.next()
 			if err != nil {
-				return from, false, err
+				return from, err
 			}
 			if f.entry.Stream != stream || f.entry.Revision != revision {
-				return from, false, c.damage("the index expects revision %d of stream %s before this place, and finds revision %d of stream %s",
+				return from, c.damage("the index expects revision %d of stream %s before this place, and finds revision %d of stream %s",
 					revision, stream, f.entry.Revision, f.entry.Stream)
 			}
 			if revision < from {
 				continue
 			}
 			if !yield(f.entry, nil) {
-				return from, false, errReaderLeft
+				return from, errReaderLeft
 			}
 			from = revision + 1
 		}
 	}
-	return from, len(page) == pageAppendsMax, nil
+	return from, nil
 }
 
 // scanStream finds a stream's entries without the index.
