@@ -257,12 +257,15 @@ func (f *fact) named() bool {
 	return s != "" && s != "." && s != ".."
 }
 
-// name is the item's name; a row that names none is known by its kind of aid.
+// name is the item's name; a row that names none is known by its kind of aid. It is never empty.
 func (f *fact) name() string {
-	if f.named() {
+	switch {
+	case f.named():
 		return clip(f.text(colItem), itemRunesMax)
+	case f.text(colSpecificType) != "":
+		return clip(f.text(colSpecificType), itemRunesMax)
 	}
-	return clip(f.text(colSpecificType), itemRunesMax)
+	return f.text(colGeneralType)
 }
 
 const itemRunesMax = 120

@@ -7,36 +7,36 @@ import (
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
-// flag marks a doubtful or special row; the row is imported all the same.
-type flag string
+// mark flags a doubtful or special row; the row is imported all the same.
+type mark string
 
 const (
-	flagLookalike        flag = "lookalike_letter"
-	flagNonContiguous    flag = "non_contiguous_id"
-	flagTextDate         flag = "text_date"
-	flagDateUnknown      flag = "date_unknown"
-	flagDoubtfulDate     flag = "doubtful_date"
-	flagSeveralDates     flag = "several_dates"
-	flagSeveralTypes     flag = "several_general_types"
-	flagSeveralForms     flag = "several_instruments"
-	flagSeveralStated    flag = "several_stated_values"
-	flagPartConverted    flag = "converted_part"
-	flagUnmapped         flag = "unmapped"
-	flagPlug             flag = "plug"
-	flagEnvelope         flag = "envelope"
-	flagRedistributed    flag = "redistributed"
-	flagReimburses       flag = "reimbursement_pool"
-	flagValueSource      flag = "doubtful_value_source"
-	flagUnreadable       flag = "unreadable_value"
-	flagDecimalComma     flag = "decimal_comma"
-	flagFractional       flag = "fractional_units"
-	flagUnnamedItem      flag = "unnamed_item"
-	flagDoubtfulYear     flag = "doubtful_year"
-	flagUnofficialSource flag = "unofficial_source"
+	flagLookalike        mark = "lookalike_letter"
+	flagNonContiguous    mark = "non_contiguous_id"
+	flagTextDate         mark = "text_date"
+	flagDateUnknown      mark = "date_unknown"
+	flagDoubtfulDate     mark = "doubtful_date"
+	flagSeveralDates     mark = "several_dates"
+	flagSeveralTypes     mark = "several_general_types"
+	flagSeveralForms     mark = "several_instruments"
+	flagSeveralStated    mark = "several_stated_values"
+	flagPartConverted    mark = "converted_part"
+	flagUnmapped         mark = "unmapped"
+	flagPlug             mark = "plug"
+	flagEnvelope         mark = "envelope"
+	flagRedistributed    mark = "redistributed"
+	flagReimburses       mark = "reimbursement_pool"
+	flagValueSource      mark = "doubtful_value_source"
+	flagUnreadable       mark = "unreadable_value"
+	flagDecimalComma     mark = "decimal_comma"
+	flagFractional       mark = "fractional_units"
+	flagUnnamedItem      mark = "unnamed_item"
+	flagDoubtfulYear     mark = "doubtful_year"
+	flagUnofficialSource mark = "unofficial_source"
 )
 
 // meanings is the table of the flags.
-var meanings = map[flag]string{
+var meanings = map[mark]string{
 	flagLookalike:        "the ID holds a letter outside a–z that looks like one of them; it is kept as it stands",
 	flagNonContiguous:    "rows of this ID or allocation stand apart in the file",
 	flagTextDate:         "the announcement date is words, kept as stated",
@@ -62,9 +62,9 @@ var meanings = map[flag]string{
 }
 
 // marks are the flags of one row, with the detail that each one's note gives.
-type marks map[flag]string
+type marks map[mark]string
 
-func (m marks) set(f flag, note string) {
+func (m marks) set(f mark, note string) {
 	if _, ok := m[f]; !ok {
 		m[f] = note
 	}

@@ -188,7 +188,7 @@ func (m *measure) mark() {
 }
 
 func (a *allocation) mark() {
-	all := func(f flag, note string) {
+	all := func(f mark, note string) {
 		for _, x := range a.facts {
 			x.marks.set(f, note)
 		}
