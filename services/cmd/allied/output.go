@@ -172,11 +172,22 @@ func (p *printout) tableRow(cells []string) table.Row {
 		case p.columns[i].csvOnly:
 			continue
 		case p.columns[i].grouped:
-			cell = groupDigits(cell)
+			cell = shownAmount(cell)
 		}
 		row = append(row, cell)
 	}
 	return row
+}
+
+// quantityScale is the decimal places of units of items; no currency has as many.
+const quantityScale = 6
+
+// shownAmount is an amount as tables print it: digits grouped, and units of items without the zeros that say nothing.
+func shownAmount(decimal string) string {
+	if i := strings.IndexByte(decimal, '.'); i >= 0 && len(decimal)-i-1 == quantityScale {
+		decimal = strings.TrimSuffix(strings.TrimRight(decimal, "0"), ".")
+	}
+	return groupDigits(decimal)
 }
 
 // groupDigits parts the whole digits of decimal text by threes with a blank, the one mark that no country reads as a decimal sign. What

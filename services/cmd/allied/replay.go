@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -89,16 +90,45 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 	return difference
 }
 
-// prepareVerify checks every byte of the log's files, before anything opens the log to write, and lets the views catch up.
+// prepareVerify checks every byte of the log's files, and lets views that are behind catch up. Where they are not, nothing is opened to write.
 func (c *cli) prepareVerify(ctx context.Context) error {
-	_, err := filelog.Verify(nil, c.dataDir)
+	report, err := filelog.Verify(nil, c.dataDir)
 	if err != nil {
-		_, err = filelog.Verify(nil, c.dataDir) // beside a server a mark may have been read while it was written
+		report, err = filelog.Verify(nil, c.dataDir) // beside a server a mark may have been read while it was written
 	}
 	if err != nil {
 		return err
 	}
+	upToDate, err := c.viewsHold(ctx, report.Head.Position)
+	if err != nil || upToDate {
+		return err
+	}
 	return c.catchUp(ctx)
+}
+
+// viewsHold tells whether every view in the folder stands at a position, or beyond.
+func (c *cli) viewsHold(ctx context.Context, pos es.Position) (bool, error) {
+	path := viewsFile(c.dataDir)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	views, err := sqlite.OpenReader(path)
+	if err != nil {
+		return false, err
+	}
+	upToDate := true
+	err = views.View(ctx, func(s engine.Snapshot) error {
+		for _, p := range projections() {
+			at, err := s.Checkpoint(ctx, p.Spec())
+			var none *engine.NoViewError
+			if err != nil && !errors.As(err, &none) {
+				return err
+			}
+			upToDate = upToDate && err == nil && at.Position >= pos
+		}
+		return nil
+	})
+	return upToDate, errors.Join(err, views.Close())
 }
 
 // catchUp waits until the views hold all that the log holds: those of the server, or of this process where nobody serves the folder. A
@@ -129,13 +159,16 @@ func awaitViews(ctx context.Context, ledger *client.Client) error {
 }
 
 func (c *cli) verify(ctx context.Context, entries iter.Seq2[es.Entry, error]) (*engine.Result, error) {
-	views, err := sqlite.OpenReader(filepath.Join(c.dataDir, "views.db"))
+	views, err := sqlite.OpenReader(viewsFile(c.dataDir))
 	if err != nil {
 		return nil, err
 	}
 	result, err := engine.Verify(ctx, c.watched(entries), views, projections()...)
 	return result, errors.Join(err, views.Close())
 }
+
+// viewsFile is where a ledger's folder keeps its views.
+func viewsFile(dataDir string) string { return filepath.Join(dataDir, "views.db") }
 
 // watched shows how far a fold is.
 func (c *cli) watched(entries iter.Seq2[es.Entry, error]) iter.Seq2[es.Entry, error] {

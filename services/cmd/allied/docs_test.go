@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// fenced is a block of a document: its language, what else its opening line says, and its text.
+var fenced = regexp.MustCompile("(?ms)^```(\\w+) ?([^\n]*)\n(.*?)^```$")
+
+// TestDocumentsShowWhatIsPrinted runs every command of a console block on a ledger with the sample, and compares what it prints. A jsonl block
+// is the file that it names.
+func TestDocumentsShowWhatIsPrinted(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guides, err := filepath.Glob(filepath.Join(root, "docs", "guides", "*.md"))
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("no guides: %v", err)
+	}
+	for _, path := range append(guides, filepath.Join(root, "README.md")) {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Chdir(t.TempDir())
+			fillSample(t)
+			shown := fenced.ReplaceAllStringFunc(string(text), func(block string) string {
+				parts := fenced.FindStringSubmatch(block)
+				switch parts[1] {
+				case "jsonl":
+					if err := os.WriteFile(parts[2], []byte(parts[3]), 0o644); err != nil {
+						t.Fatal(err)
+					}
+				case "console":
+					return "```console\n" + playConsole(t, parts[3]) + "```"
+				}
+				return block
+			})
+			if shown == string(text) {
+				return
+			}
+			if !*update {
+				t.Fatalf("%s shows something else than what is printed now:\n%s", path, shown)
+			}
+			t.Logf("%s becomes\n%s", path, shown)
+			if err := os.WriteFile(path, []byte(shown), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func fillSample(t *testing.T) {
+	t.Helper()
+	c := &cli{stdout: t.Output(), stderr: t.Output(), dataDir: defaultDataDir}
+	ledger, closeLedger, err := c.connectToWrite(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := closeLedger(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := c.submitSample(t.Context(), ledger); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// playConsole runs the commands of a block, and returns the block as it would be printed now. Speeds and positions that differ from the
+// document's are left as the document has them.
+func playConsole(t *testing.T, block string) string {
+	t.Helper()
+	var b strings.Builder
+	lines := strings.SplitAfter(block, "\n")
+	for i := 0; i < len(lines); i++ {
+		command, ok := strings.CutPrefix(lines[i], "$ bin/allied ")
+		if !ok {
+			continue
+		}
+		b.WriteString(lines[i])
+		old := ""
+		for i+1 < len(lines) && !strings.HasPrefix(lines[i+1], "$ ") {
+			i++
+			old += lines[i]
+		}
+		r := try(t, "", shellWords(command)...)
+		b.WriteString(keepVarying(old, r.stdout+r.stderr))
+	}
+	return b.String()
+}
+
+var positions = regexp.MustCompile(`position \d+|ordinal \d+|(?m)^ +\d+ +\d+ +\d+ +\d+  `)
+
+// keepVarying returns old where it differs from got in nothing but positions and speeds.
+func keepVarying(old, got string) string {
+	if positions.ReplaceAllString(old, "#") == positions.ReplaceAllString(got, "#") {
+		return old
+	}
+	return got
+}
+
+// shellWords parts a command line at blanks, but not within double quotes.
+func shellWords(line string) []string {
+	var words []string
+	for i, part := range strings.Split(strings.TrimSpace(line), `"`) {
+		if i%2 == 1 {
+			words = append(words, part)
+			continue
+		}
+		words = append(words, strings.Fields(part)...)
+	}
+	return words
+}
