@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -163,6 +165,30 @@ func TestAFolderThatMayNotBeReadIsNotAllowed(t *testing.T) {
 	}
 	defer os.Chmod(filepath.Join(dir, "log"), 0o755)
 	try(t, "", "events", "--data", dir).refused(t, exitNotAllowed, dir)
+}
+
+// TestAnInterruptEndsAWaitForInput: nothing ever comes on standard input.
+func TestAnInterruptEndsAWaitForInput(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	silent, writer := io.Pipe()
+	defer writer.Close()
+	day, err := os.ReadFile(filepath.Join("testdata", "day.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(day), "\n")
+	out, messages, ended := newWatchedWriter(), newWatchedWriter(), make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"submit", "-", "-o", "jsonl", "--data", filepath.Join(t.TempDir(), "ledger")}, silent, out, messages)
+	}()
+	if _, err := io.WriteString(writer, first+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t.Context(), t, regexp.MustCompile(`"outcome":"recorded"`))
+	cancel()
+	if code := <-ended; code != exitFailure || !strings.Contains(messages.String(), "1 of the 1 command sent") {
+		t.Errorf("exit code %d: %s", code, messages)
+	}
 }
 
 // TestSignalsDrainThenEnd runs the real program.

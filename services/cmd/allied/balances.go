@@ -104,7 +104,7 @@ func refusedQuery(err error) error {
 	switch r.Code {
 	case "behind", "view_behind", "busy":
 		code = exitUnavailable
-	case "view_failed", "answer_too_large", "not_found":
+	case "view_failed", "view_stopped", "answer_too_large", "not_found", "ambiguous":
 		code = exitFailure
 	}
 	text := r.Reason

@@ -165,6 +165,20 @@ func TestADamagedLogIsNamed(t *testing.T) {
 	try(t, "", "events", "--data", dir).refused(t, exitVerify, "log damaged")
 }
 
+func TestALogThatIsGoneIsNotBegunAgain(t *testing.T) {
+	dir := aDay(t)
+	must(t, "pledges", "--data", dir)
+	if err := os.RemoveAll(filepath.Join(dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "log"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"pledges"}, {"submit", filepath.Join("testdata", "day.jsonl")}, {"serve"}, {"replay", "--verify"}, {"events"}} {
+		try(t, "", append(args, "--data", dir)...).refused(t, exitVerify, "log damaged", "head file is missing", "restore")
+	}
+}
+
 // flipABit changes the middle of the log's largest file.
 func flipABit(t *testing.T, dir string) {
 	t.Helper()

@@ -104,7 +104,10 @@ func (c *cli) checkServe(o serveOptions) error {
 	if !o.keepsFiles() {
 		return nil
 	}
-	return checkFolder(c.dataDir, true)
+	if err := checkFolder(c.dataDir, true); err != nil {
+		return err
+	}
+	return checkNotEmptied(c.dataDir)
 }
 
 func startFailure(err error) error {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/allied-ledger/allied/events/es"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
@@ -78,7 +79,9 @@ type submission struct {
 	file      string
 	keepGoing bool
 
-	lines    []int // the line of each command sent, by its place in the sequence
+	mu    sync.Mutex
+	lines []int // the line of each command sent, by its place in the sequence; read by answers while later lines are read
+
 	answers  []answerDoc
 	counts   map[string]int
 	head     uint64 // the furthest position that an answer named
@@ -99,6 +102,9 @@ func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
 	}
 	s := &submission{cli: c, file: displayName(file), keepGoing: keepGoing, counts: map[string]int{}}
 	err = s.send(ctx, ledger, in)
+	if ctx.Err() != nil && err == nil {
+		err = context.Cause(ctx)
+	}
 	err = errors.Join(err, closeLedger())
 	if printErr := s.print(); printErr != nil {
 		return errors.Join(err, printErr)
@@ -108,8 +114,8 @@ func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
 }
 
 func (s *submission) send(ctx context.Context, ledger *client.Client, in io.Reader) error {
-	return ledger.SubmitAll(ctx, s.commands(in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
-		doc := newAnswerDoc(s.lines[i], a)
+	return ledger.SubmitAll(ctx, s.commands(ctx, in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
+		doc := newAnswerDoc(s.lineOf(i), a)
 		s.counts[doc.Outcome]++
 		s.head = max(s.head, a.GetPosition())
 		if s.cli.form == formJSONL {
@@ -121,13 +127,13 @@ func (s *submission) send(ctx context.Context, ledger *client.Client, in io.Read
 }
 
 // commands yields what can be sent. It ends at a line that is no command, unless the caller chose to go on.
-func (s *submission) commands(in io.Reader) iter.Seq[*apiv1.Command] {
+func (s *submission) commands(ctx context.Context, in io.Reader) iter.Seq[*apiv1.Command] {
 	return func(yield func(*apiv1.Command) bool) {
-		for line, err := range commandLines(s.file, in) {
+		for line, err := range interruptible(ctx, commandLines(s.file, in)) {
 			var bad *lineError
 			switch {
 			case err == nil:
-				s.lines = append(s.lines, line.line)
+				s.taken(line.line)
 				if !yield(line.command) {
 					return
 				}
@@ -140,6 +146,51 @@ func (s *submission) commands(in io.Reader) iter.Seq[*apiv1.Command] {
 				return
 			default:
 				s.readErr = err
+				return
+			}
+		}
+	}
+}
+
+func (s *submission) taken(line int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = append(s.lines, line)
+}
+
+func (s *submission) lineOf(i int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines[i]
+}
+
+// interruptible ends a sequence when ctx does, also while its source waits for input that may never come. Such a wait ends with the process.
+func interruptible[K, V any](ctx context.Context, seq iter.Seq2[K, V]) iter.Seq2[K, V] {
+	type pair struct {
+		k K
+		v V
+	}
+	return func(yield func(K, V) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		pairs := make(chan pair)
+		go func() {
+			defer close(pairs)
+			for k, v := range seq {
+				select {
+				case pairs <- pair{k, v}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}()
+		for {
+			select {
+			case p, open := <-pairs:
+				if !open || !yield(p.k, p.v) {
+					return
+				}
+			case <-ctx.Done():
 				return
 			}
 		}
@@ -225,7 +276,7 @@ func (s *submission) verdict(err error) error {
 		for _, n := range s.counts {
 			answered += n
 		}
-		return withRemedy(err, "%d of the %s sent are answered; send the file again with the same command ids to learn of the others",
+		return withRemedy(err, "%d of the %s sent are answered: send the file again with the same command ids to learn of any other",
 			answered, counted(len(s.lines), "command", "commands"))
 	case s.readErr != nil:
 		return s.readErr
