@@ -12,9 +12,8 @@ import (
 
 // Plan is what the rows of one release lead to.
 type Plan struct {
-	Release     string
-	Rows        int
-	Allocations int
+	Release string
+	Rows    int
 	// Refused are the rows that cannot be imported; nothing of their IDs is.
 	Refused []Refused
 	// Flags counts the rows that carry each flag.
@@ -65,7 +64,6 @@ func NewPlan(rows []Row, release string) (*Plan, error) {
 		return nil, err
 	}
 	for _, measure := range p.measures {
-		p.Allocations += len(measure.allocations)
 		for _, f := range measure.facts {
 			for code := range f.marks {
 				p.Flags[string(code)]++
@@ -124,6 +122,15 @@ func (p *Plan) arrange(facts []*fact) error {
 
 // Pledges is how many pledges the plan holds.
 func (p *Plan) Pledges() int { return len(p.measures) }
+
+// Allocations is how many allocations they hold.
+func (p *Plan) Allocations() int {
+	n := 0
+	for _, m := range p.measures {
+		n += len(m.allocations)
+	}
+	return n
+}
 
 // Step is one command of a plan, and the row that it begins with.
 type Step struct {

@@ -19,42 +19,51 @@ import (
 	"github.com/google/uuid"
 )
 
-// Rehearse says what Run would do now: it asks the same deciders, with the states that the ledger's log leads to, and sends nothing. What is
-// recorded in the meantime may change the answers.
-func Rehearse(ctx context.Context, ledger Ledger, path string, opts Options) (*Report, error) {
-	plan, err := planOf(path, opts.Release)
+// Rehearse says what Run would do now: it asks the same deciders, with the states that the log leads to, and sends nothing. What is recorded
+// in the meantime may change the answers.
+func Rehearse(ctx context.Context, log Log, path string, opts Options) (*Report, error) {
+	plan, r, closed, err := prepare(ctx, log, path, opts.Release)
 	if err != nil {
 		return nil, err
 	}
-	r := newReport(plan)
 	r.DryRun = true
-	r.Commands++
-	stage := newStage(plan)
-	if err := stage.load(ctx, ledger); err != nil {
-		return nil, fmt.Errorf("read the ledger before a dry run: %w", err)
-	}
-	for s := range plan.Steps() {
-		answer, err := stage.play(s.Command)
-		if err != nil {
-			return nil, fmt.Errorf("row %d: %w", s.Row, err)
-		}
-		r.note(s, answer)
-	}
-	if len(r.Refused) == 0 {
-		last := Step{Row: plan.Rows, Command: plan.Completion()}
-		answer, err := stage.play(last.Command)
-		if err != nil {
-			return nil, fmt.Errorf("control totals: %w", err)
-		}
-		r.note(last, answer)
-		r.Complete = len(r.Refused) == 0
-	}
-	if r.Recorded > 0 {
-		if err := r.findExceptions(ctx, ledger, plan); err != nil {
-			return nil, fmt.Errorf("look for pledges of other releases: %w", err)
-		}
+	if err := r.rehearse(ctx, log, plan, closed); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// rehearse plays the plan. Under a release that is closed, what would be recorded is refused.
+func (r *Report) rehearse(ctx context.Context, log Log, plan *Plan, closed bool) error {
+	s := newStage(plan)
+	if err := s.load(ctx, log); err != nil {
+		return fmt.Errorf("read the ledger's streams: %w", err)
+	}
+	play := func(step Step) error {
+		answer, err := s.play(step.Command)
+		if err != nil {
+			return fmt.Errorf("rehearse row %d: %w", step.Row, err)
+		}
+		if closed && answer.Outcome == command.Recorded {
+			answer.Outcome, answer.Code, answer.Reason = command.Refused, "release_completed", "release "+plan.Release+" is complete, and this is not in it"
+			answer.Remedy = "a changed file is another release: import it under another name"
+		}
+		r.note(step, answer)
+		return nil
+	}
+	for step := range plan.Steps() {
+		if err := play(step); err != nil {
+			return err
+		}
+	}
+	if len(r.Refused) == 0 || closed {
+		if err := play(Step{Row: plan.Rows, Command: plan.Completion()}); err != nil {
+			return err
+		}
+		r.Complete = len(r.Refused) == 0
+	}
+	r.sort()
+	return nil
 }
 
 // stage holds the states of the streams that a plan touches.
@@ -76,8 +85,8 @@ func newStage(plan *Plan) *stage {
 	return s
 }
 
-func (s *stage) load(ctx context.Context, ledger Ledger) error {
-	for entry, err := range ledger.Read(ctx, 0) {
+func (s *stage) load(ctx context.Context, log Log) error {
+	for entry, err := range log.Read(ctx, 0) {
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package kiel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,15 +9,19 @@ import (
 	"slices"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/command"
 )
 
+// Log yields what is recorded.
+type Log interface {
+	Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error]
+}
+
 // Ledger takes commands and yields its log; *client.Client is one.
 type Ledger interface {
+	Log
 	SubmitAll(ctx context.Context, cmds iter.Seq[*apiv1.Command], answer func(i int, cmd *apiv1.Command, a *apiv1.Answer) error) error
-	Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error]
 }
 
 // Options say what is imported.
@@ -50,7 +55,7 @@ type Report struct {
 	Flags map[string]uint64 `json:"flags"`
 	// Complete: every row is in the ledger, and the release's control totals are.
 	Complete bool `json:"complete"`
-	// Position is that of the last event that the import recorded, or found recorded.
+	// Position is that of the last event that the import recorded, or found recorded; 0 where nothing was sent.
 	Position uint64 `json:"position"`
 }
 
@@ -66,15 +71,17 @@ type Exception struct {
 var ErrUnanswered = errors.New("some commands were not answered: run the same import again, which adds nothing twice")
 
 // Run imports a tracker file. Importing the same file again records nothing. What is refused is in the report, and the rest is imported; the
-// control totals close the import only where nothing is refused. The report is not nil where something may have been recorded, also beside
-// an error: of the ledger, ctx's, or ErrUnanswered.
+// control totals close the import only where nothing is refused, and once they have, nothing more is recorded under the release: of another
+// file, every command that differs is refused. The report is not nil where something may have been recorded, also beside an error: of the
+// ledger, ctx's, or ErrUnanswered.
 func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report, error) {
-	plan, err := planOf(path, opts.Release)
+	plan, r, closed, err := prepare(ctx, ledger, path, opts.Release)
 	if err != nil {
 		return nil, err
 	}
-	r := newReport(plan)
-	r.Commands++
+	if closed {
+		return r, r.rehearse(ctx, ledger, plan, closed)
+	}
 	if err := r.submit(ctx, ledger, slices.Collect(plan.Steps()), opts.Progress); err != nil {
 		return r, fmt.Errorf("import %s: %w", path, err)
 	}
@@ -84,15 +91,31 @@ func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report
 		}
 		r.Complete = len(r.Refused) == 0 && len(r.Unanswered) == 0
 	}
-	if r.Recorded > 0 {
-		if err := r.findExceptions(ctx, ledger, plan); err != nil {
-			return r, fmt.Errorf("look for pledges of other releases: %w", err)
-		}
-	}
+	r.sort()
 	if len(r.Unanswered) > 0 {
 		return r, ErrUnanswered
 	}
 	return r, nil
+}
+
+// prepare plans the import of a file on what the log holds.
+func prepare(ctx context.Context, log Log, path, release string) (plan *Plan, r *Report, closed bool, err error) {
+	if plan, err = planOf(path, release); err != nil {
+		return nil, nil, false, err
+	}
+	known, err := plan.lookBack(ctx, log)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("read the ledger before the import of %s: %w", path, err)
+	}
+	exceptions := plan.compare(known)
+	return plan, newReport(plan, exceptions), known.closed, nil
+}
+
+// sort puts what many streams answered at once in the order of the rows.
+func (r *Report) sort() {
+	byRow := func(a, b Refused) int { return cmp.Compare(a.Row, b.Row) }
+	slices.SortStableFunc(r.Refused, byRow)
+	slices.SortStableFunc(r.Unanswered, byRow)
 }
 
 func planOf(path, release string) (*Plan, error) {
@@ -110,10 +133,11 @@ func planOf(path, release string) (*Plan, error) {
 	return plan, nil
 }
 
-func newReport(plan *Plan) *Report {
+func newReport(plan *Plan, exceptions []Exception) *Report {
 	r := &Report{
-		Dataset: Dataset, Release: plan.Release, Rows: plan.Rows, Pledges: plan.Pledges(), Allocations: plan.Allocations, Flags: plan.Flags,
-		Kinds: map[string]int{kindComplete: 1}, Refused: append([]Refused{}, plan.Refused...), Unanswered: []Refused{}, Exceptions: []Exception{},
+		Dataset: Dataset, Release: plan.Release, Rows: plan.Rows, Pledges: plan.Pledges(), Allocations: plan.Allocations(), Flags: plan.Flags,
+		Kinds: map[string]int{kindComplete: 1}, Refused: append([]Refused{}, plan.Refused...), Unanswered: []Refused{}, Exceptions: exceptions,
+		Commands: 1,
 	}
 	for s := range plan.Steps() {
 		r.Kinds[s.kind()]++
@@ -173,34 +197,4 @@ func (r *Report) note(s Step, a *apiv1.Answer) {
 		r.Unanswered = append(r.Unanswered, row)
 	}
 	r.Position = max(r.Position, a.Position)
-}
-
-// findExceptions compares the pledges of this release with those that other releases of the dataset left under the same ID. It reads the
-// log, since a view may be behind.
-func (r *Report) findExceptions(ctx context.Context, ledger Ledger, plan *Plan) error {
-	streams := map[string]string{} // ID to stream
-	for _, m := range plan.measures {
-		streams[m.id] = m.stream
-	}
-	seen := map[string]bool{}
-	for entry, err := range ledger.Read(ctx, 0) {
-		if err != nil {
-			return err
-		}
-		if kind, _, err := es.ParseStream(entry.Stream); err != nil || kind != "pledge" || seen[entry.Stream] {
-			continue
-		}
-		seen[entry.Stream] = true // its first fact names its release
-		f, err := wire.Decode(entry)
-		if err != nil {
-			return err
-		}
-		for _, s := range f.Envelope.GetSources() {
-			ours, ok := streams[s.GetExternalId()]
-			if ok && s.GetPublisher() == Publisher && s.GetRelease() != plan.Release && ours != entry.Stream {
-				r.Exceptions = append(r.Exceptions, Exception{ID: s.ExternalId, Stream: ours, OtherStream: entry.Stream, OtherRelease: s.Release})
-			}
-		}
-	}
-	return nil
 }

@@ -228,8 +228,8 @@ func halfEven(v *big.Rat) *big.Int {
 
 func TestBooksOfTheTrackerFile(t *testing.T) {
 	p := planFor(t, trackerRows(t, ".xlsx"))
-	if p.Rows != 3737 || p.Pledges() != 1235 || p.Allocations != 1679 || len(p.Refused) != 0 {
-		t.Fatalf("%d rows, %d pledges, %d allocations, refused %v", p.Rows, p.Pledges(), p.Allocations, p.Refused)
+	if p.Rows != 3737 || p.Pledges() != 1235 || p.Allocations() != 1679 || len(p.Refused) != 0 {
+		t.Fatalf("%d rows, %d pledges, %d allocations, refused %v", p.Rows, p.Pledges(), p.Allocations(), p.Refused)
 	}
 	got := play(t, p)
 	for _, c := range []struct{ stage, column, basis, total string }{

@@ -1,0 +1,195 @@
+package kiel_test
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/importing/kiel"
+	"github.com/allied-ledger/allied/services/internal/boot"
+	"go.uber.org/zap"
+)
+
+const quirks = "testdata/quirks.csv"
+
+// ledger starts a ledger in memory.
+func ledger(t *testing.T) *client.Client {
+	t.Helper()
+	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Roles: []string{boot.Recorder, boot.Pledges, boot.Imports}, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, err := n.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return client.New(nc, client.Config{})
+}
+
+func run(t *testing.T, c *client.Client, path, release string) *kiel.Report {
+	t.Helper()
+	r, err := kiel.Run(t.Context(), c, path, kiel.Options{Release: release})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func rehearse(t *testing.T, c *client.Client, path, release string) *kiel.Report {
+	t.Helper()
+	before := events(t, c)
+	r, err := kiel.Rehearse(t.Context(), c, path, kiel.Options{Release: release})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := events(t, c); after != before {
+		t.Errorf("a dry run recorded %d events", after-before)
+	}
+	return r
+}
+
+func events(t *testing.T, c *client.Client) uint64 {
+	t.Helper()
+	head, _, err := c.Head(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head.Events
+}
+
+// edited writes the quirk file with some cells changed.
+func edited(t *testing.T, edit func(records [][]string) [][]string) string {
+	t.Helper()
+	in, err := os.ReadFile(quirks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(in), "\ufeff")))
+	r.FieldsPerRecord = -1
+	records, err := r.ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	if err := w.WriteAll(edit(records)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "edited.csv")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func expect(t *testing.T, r *kiel.Report, recorded, repeated, refused int) {
+	t.Helper()
+	if r.Recorded != recorded || r.Repeated != repeated || len(r.Refused) != refused || len(r.Unanswered) != 0 {
+		t.Errorf("recorded %d, repeated %d, refused %v, unanswered %v; want %d, %d, %d and none", r.Recorded, r.Repeated, r.Refused, r.Unanswered,
+			recorded, repeated, refused)
+	}
+}
+
+func TestImportAgainRecordsNothing(t *testing.T) {
+	c := ledger(t)
+	expected := rehearse(t, c, quirks, "2024-06")
+	first := run(t, c, quirks, "2024-06")
+	expect(t, first, first.Commands, 0, 0)
+	expect(t, expected, first.Commands, 0, 0)
+	if !first.Complete || first.Rows != 21 || first.Kinds["complete"] != 1 || first.Position == 0 {
+		t.Errorf("%+v", first)
+	}
+	before := events(t, c)
+	second := run(t, c, quirks, "2024-06")
+	expect(t, second, 0, first.Commands, 0)
+	expect(t, rehearse(t, c, quirks, "2024-06"), 0, first.Commands, 0)
+	if !second.Complete || events(t, c) != before || second.Position != first.Position {
+		t.Errorf("%+v", second)
+	}
+}
+
+func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
+	c := ledger(t)
+	first := run(t, c, quirks, "2024-06")
+	before := events(t, c)
+	for name, edit := range map[string]struct {
+		change  func(records [][]string) [][]string
+		refused []string // of the report, in order
+	}{
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"line_exists 8", "import_completed 21"}},
+		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 13", "import_completed 21"}},
+		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"line_exists 20", "import_completed 20"}},
+		"row put before all":           {func(r [][]string) [][]string { return append([][]string{r[0], r[13]}, r[1:]...) }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := edited(t, edit.change)
+			expected := rehearse(t, c, path, "2024-06")
+			r := run(t, c, path, "2024-06")
+			expect(t, r, expected.Recorded, expected.Repeated, len(expected.Refused))
+			if r.Recorded != 0 || len(r.Refused) == 0 || r.Complete {
+				t.Errorf("recorded %d, refused %v, complete %v", r.Recorded, r.Refused, r.Complete)
+			}
+			for i, want := range edit.refused {
+				if i >= len(r.Refused) || fmt.Sprint(r.Refused[i].Code, " ", r.Refused[i].Row) != want || r.Refused[i].Remedy == "" {
+					t.Errorf("refused %+v, not %v", r.Refused, edit.refused)
+				}
+			}
+		})
+	}
+	if events(t, c) != before {
+		t.Error("a changed file was recorded")
+	}
+	expect(t, run(t, c, quirks, "2024-06"), 0, first.Commands, 0)
+}
+
+// A later release: what is matched with certainty is there already and is not recorded twice; what is not opens a pledge and an exception.
+func TestLaterRelease(t *testing.T) {
+	c := ledger(t)
+	first := run(t, c, quirks, "2024-06")
+	r := run(t, c, edited(t, func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }), "2024-08")
+	if r.Recorded != 1 || len(r.Refused) != first.Commands-2 || len(r.Exceptions) != 1 || r.Complete {
+		t.Fatalf("recorded %d, %d refused of %d, exceptions %v", r.Recorded, len(r.Refused), first.Commands, r.Exceptions)
+	}
+	if x := r.Exceptions[0]; x.ID != "QUM1" || x.OtherRelease != "2024-06" || x.Stream == x.OtherStream {
+		t.Errorf("%+v", x)
+	}
+}
+
+func TestBadRowsAreRefusedAndTheRestGoesOn(t *testing.T) {
+	c := ledger(t)
+	r := run(t, c, edited(t, func(r [][]string) [][]string {
+		r[2][1] = "Atlantis"  // of two rows of QAM2
+		r[5][7] = "Promise"   // of four rows of QCM1
+		r[13][3] = "Cultural" // alone
+		r[19][0] = " "        // alone
+		r[20][24] = "0"       // of two rows of QDM1
+		return r
+	}), "2024-06")
+	got := map[string]int{}
+	for _, x := range r.Refused {
+		got[x.Code]++
+		if x.Reason == "" || x.Remedy == "" || x.Row == 0 {
+			t.Errorf("%+v", x)
+		}
+	}
+	want := map[string]int{"several_donors": 2, "unknown_donation": 1, "unknown_type": 1, "id_missing": 1, "allocation_id_missing": 1, "other_row_refused": 4}
+	for code, n := range want {
+		if got[code] != n {
+			t.Errorf("%d rows %s, not %d: %v", got[code], code, n, got)
+		}
+	}
+	if r.Complete || r.Recorded == 0 || r.Recorded != r.Commands-1 {
+		t.Errorf("recorded %d of %d commands, complete %v", r.Recorded, r.Commands, r.Complete)
+	}
+}
