@@ -47,9 +47,11 @@ func decide(s State, c Complete) ([]es.Event, error) {
 	t := c.Totals
 	switch {
 	case s.Completed:
-		return nil, &es.Refusal{Code: "import_completed", Field: field,
+		return nil, &es.Refusal{
+			Code: "import_completed", Field: field,
 			Reason: fmt.Sprintf("release %s of %s was completed with %d rows and other totals", s.Release, s.Dataset, s.Rows),
-			Remedy: "a changed file is another release: import it under another name"}
+			Remedy: "a changed file is another release: import it under another name",
+		}
 	case t.Dataset == "" || t.Release == "":
 		return nil, &es.Refusal{Code: "release_missing", Field: field + ".release", Reason: "no dataset or release is named", Remedy: "name both"}
 	case !c.Sourced:
