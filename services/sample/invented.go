@@ -17,8 +17,19 @@ const Invented = "Allied Ledger sample, synthetic: invented for trying things ou
 const seed = 20220913
 
 var guarantors = []struct{ donor, currency string }{
-	{"CAN", "CAD"}, {"CZE", "CZK"}, {"DEU", "EUR"}, {"DNK", "DKK"}, {"EST", "EUR"}, {"FRA", "EUR"}, {"GBR", "GBP"}, {"ITA", "EUR"},
-	{"NLD", "EUR"}, {"NOR", "NOK"}, {"POL", "PLN"}, {"SWE", "SEK"}, {"JPN", "JPY"},
+	{"CAN", "CAD"},
+	{"CZE", "CZK"},
+	{"DEU", "EUR"},
+	{"DNK", "DKK"},
+	{"EST", "EUR"},
+	{"FRA", "EUR"},
+	{"GBR", "GBP"},
+	{"ITA", "EUR"},
+	{"NLD", "EUR"},
+	{"NOR", "NOK"},
+	{"POL", "PLN"},
+	{"SWE", "SEK"},
+	{"JPN", "JPY"},
 }
 
 // invention draws the numbers of one guarantor's pledges.

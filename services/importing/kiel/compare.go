@@ -32,8 +32,10 @@ func (p *Plan) compare(known *before) []Exception {
 			switch {
 			case o.stream == m.stream:
 			case o.release == p.Release:
-				changed = &problem{"identity_changed", fmt.Sprintf("release %s has recorded %s as %s, with another donor, or another date or explanation in its first row", p.Release, m.id, o.stream),
-					"a changed file is another release: import it under another name"}
+				changed = &problem{
+					"identity_changed", fmt.Sprintf("release %s has recorded %s as %s, with another donor, or another date or explanation in its first row", p.Release, m.id, o.stream),
+					"a changed file is another release: import it under another name",
+				}
 			default:
 				exceptions = append(exceptions, Exception{ID: m.id, Stream: m.stream, OtherStream: o.stream, OtherRelease: o.release})
 			}

@@ -3,12 +3,15 @@ package kiel_test
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/importing/kiel"
 	"github.com/allied-ledger/allied/services/internal/boot"
@@ -191,5 +194,30 @@ func TestBadRowsAreRefusedAndTheRestGoesOn(t *testing.T) {
 	}
 	if r.Complete || r.Recorded == 0 || r.Recorded != r.Commands-1 {
 		t.Errorf("recorded %d of %d commands, complete %v", r.Recorded, r.Commands, r.Complete)
+	}
+}
+
+// silent is a ledger that answers nothing for certain.
+type silent struct{ *client.Client }
+
+func (silent) SubmitAll(_ context.Context, cmds iter.Seq[*apiv1.Command], answer func(int, *apiv1.Command, *apiv1.Answer) error) error {
+	i := 0
+	for c := range cmds {
+		if err := answer(i, c, &apiv1.Answer{Outcome: "unknown", Code: "no_answer", Remedy: "send it again"}); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}
+
+func TestUnansweredCommandsAreListed(t *testing.T) {
+	c := ledger(t)
+	r, err := kiel.Run(t.Context(), silent{c}, quirks, kiel.Options{Release: "2024-06"})
+	if !errors.Is(err, kiel.ErrUnanswered) || r == nil || len(r.Unanswered) != r.Commands-1 || r.Complete {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	if again := run(t, c, quirks, "2024-06"); !again.Complete {
+		t.Errorf("%+v", again)
 	}
 }

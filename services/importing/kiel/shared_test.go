@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,14 +46,26 @@ func trackerFile(t testing.TB, name string) string {
 
 const trackerBase = "kiel/UST_main_data_to_2024-06"
 
+// trackerRows reads each file once for all tests; rows are never changed.
 func trackerRows(t testing.TB, ext string) []Row {
 	t.Helper()
-	rows, err := ReadFile(trackerFile(t, trackerBase+ext))
-	if err != nil {
-		t.Fatal(err)
+	path := trackerFile(t, trackerBase+ext)
+	read.Lock()
+	defer read.Unlock()
+	if read.rows[ext] == nil {
+		rows, err := ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read.rows[ext] = rows
 	}
-	return rows
+	return read.rows[ext]
 }
+
+var read = struct {
+	sync.Mutex
+	rows map[string][]Row
+}{rows: map[string][]Row{}}
 
 func planFor(t testing.TB, rows []Row) *Plan {
 	t.Helper()
