@@ -38,6 +38,21 @@ type Config struct {
 	Logger *zap.Logger
 }
 
+func (c *Config) complete() {
+	if c.FS == nil {
+		c.FS = vfs.Default
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.SegmentBytes == 0 {
+		c.SegmentBytes = segmentBytesDefault
+	}
+	if c.FreeBytesMin == 0 {
+		c.FreeBytesMin = freeBytesMinDefault
+	}
+}
+
 // Recovery is what opening found and repaired.
 type Recovery struct {
 	// CutBytes above every answered mark failed their check and were removed; Cut says where and why.
@@ -82,18 +97,7 @@ var _ es.Log = (*Log)(nil)
 // Open opens the log of a folder, or makes one, checks its end and repairs what a crash left. It fails with *InUseError where another
 // ledger writes in the folder, and with *es.DamageError where the log ends before what was answered.
 func Open(config Config) (_ *Log, err error) {
-	if config.FS == nil {
-		config.FS = vfs.Default
-	}
-	if config.Logger == nil {
-		config.Logger = zap.NewNop()
-	}
-	if config.SegmentBytes == 0 {
-		config.SegmentBytes = segmentBytesDefault
-	}
-	if config.FreeBytesMin == 0 {
-		config.FreeBytesMin = freeBytesMinDefault
-	}
+	config.complete()
 	l := &Log{
 		dir: config.Dir, folder: folder{fs: config.FS, dir: config.FS.PathJoin(config.Dir, "log")}, logger: config.Logger,
 		closed: make(chan struct{}), requests: make(chan *request, requestsQueuedMax), grown: make(chan struct{}),
@@ -238,22 +242,7 @@ func (l *Log) Append(ctx context.Context, appends []es.Append) []es.Result {
 			valid, places = append(valid, a), append(places, i)
 		}
 	}
-	var requests []*request
-	for len(valid) > 0 {
-		n, bytes := 0, 0
-		for ; n < len(valid) && n < requestAppendsMax; n++ {
-			for _, r := range valid[n].Records {
-				bytes += len(r.Bytes)
-			}
-			if n > 0 && bytes > requestBytesMax {
-				break
-			}
-		}
-		requests = append(requests, &request{
-			appends: valid[:n], results: make([]es.Result, n), encoded: make(chan struct{}), done: make(chan struct{}),
-		})
-		valid = valid[n:]
-	}
+	requests := split(valid)
 	var failed error
 	for i, r := range requests {
 		if failed = l.enqueue(ctx, r); failed != nil {
@@ -264,13 +253,32 @@ func (l *Log) Append(ctx context.Context, appends []es.Append) []es.Result {
 		}
 	}
 	for _, r := range requests {
-		r.await(ctx)
-		for _, result := range r.results {
+		for _, result := range r.await(ctx) {
 			results[places[0]] = result
 			places = places[1:]
 		}
 	}
 	return results
+}
+
+// split cuts a call into requests within the bounds of one.
+func split(appends []es.Append) (requests []*request) {
+	for len(appends) > 0 {
+		n, bytes := 0, 0
+		for ; n < len(appends) && n < requestAppendsMax; n++ {
+			for _, r := range appends[n].Records {
+				bytes += len(r.Bytes)
+			}
+			if n > 0 && bytes > requestBytesMax {
+				break
+			}
+		}
+		requests = append(requests, &request{
+			appends: appends[:n], results: make([]es.Result, n), encoded: make(chan struct{}), done: make(chan struct{}),
+		})
+		appends = appends[n:]
+	}
+	return requests
 }
 
 func (l *Log) enqueue(ctx context.Context, r *request) error {
@@ -301,29 +309,25 @@ func (r *request) refuse(err error) {
 	close(r.done)
 }
 
-// await returns when the results are set, or when ctx has ended and nobody reads the appends any more; then they are unknown.
-func (r *request) await(ctx context.Context) {
+// await returns the results when they are set, or unknown ones when ctx has ended and nobody reads the appends' bytes any more.
+func (r *request) await(ctx context.Context) []es.Result {
 	select {
 	case <-r.done:
-		return
+		return r.results
 	default:
 	}
 	select {
 	case <-r.done:
-		return
+		return r.results
 	case <-ctx.Done():
 	}
 	if !r.state.CompareAndSwap(requestWaiting, requestAbandoned) {
 		<-r.encoded
-		select {
-		case <-r.done:
-			return
-		default:
-		}
 	}
-	// The committer may still set the old results.
-	r.results = make([]es.Result, len(r.appends))
-	for i := range r.results {
-		r.results[i].Err = fmt.Errorf("%w: %w", es.ErrUnknown, ctx.Err())
+	// The log may still set the request's own results.
+	unknown := make([]es.Result, len(r.appends))
+	for i := range unknown {
+		unknown[i].Err = fmt.Errorf("%w: %w", es.ErrUnknown, ctx.Err())
 	}
+	return unknown
 }

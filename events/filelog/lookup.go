@@ -16,7 +16,7 @@ import (
 const (
 	// recentAppendsMax is how many appends wait in memory until they are stored together, a run of each stream under one key. Storing
 	// each under a key of its own took more than half of all the log's work.
-	recentAppendsMax = 64 << 10
+	recentAppendsMax = 256 << 10
 	runAppendsMax    = 1024
 )
 

@@ -2,11 +2,14 @@ package filelog_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -162,6 +165,51 @@ func TestIndexThatSawMoreIsAMark(t *testing.T) {
 	if _, err := filelog.Open(filelog.Config{Dir: ledger, FS: lost.fs(t)}); !errors.As(err, &damage) {
 		t.Fatalf("a log that ends before its index opens: %v", err)
 	}
+}
+
+// TestCancelledAppendsResolveByRepeating ends contexts while their appends are under way, and reuses the bytes at once.
+func TestCancelledAppendsResolveByRepeating(t *testing.T) {
+	l := mustOpen(t, filelog.Config{Dir: t.TempDir(), SegmentBytes: segmentBytesSmall})
+	defer l.Close()
+	var writers sync.WaitGroup
+	var unknown, recorded atomic.Int64
+	for w := range 4 {
+		writers.Go(func() {
+			content := make([]byte, 300)
+			for i := range 100 {
+				ctx, cancel := context.WithCancel(t.Context())
+				for n := range content {
+					content[n] = byte(i)
+				}
+				a := es.Append{Stream: fmt.Sprintf("pledge-%d", w), Expected: int64(i) - 1, Records: []es.Record{{ID: uuid.New(), Bytes: content}}}
+				go cancel()
+				r := l.Append(ctx, []es.Append{a})[0]
+				clear(content)
+				if errors.Is(r.Err, es.ErrUnknown) {
+					unknown.Add(1)
+				} else if r.Err == nil {
+					recorded.Add(1)
+				} else {
+					t.Errorf("append %d: %v", i, r.Err)
+				}
+				a.Records[0].Bytes = bytes.Repeat([]byte{byte(i)}, 300)
+				if again := l.Append(t.Context(), []es.Append{a})[0]; again.Err != nil || r.Err == nil && again != r {
+					t.Errorf("append %d: first %+v, repeated %+v", i, r, again)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	entries := readAll(t, l)
+	if len(entries) != 400 {
+		t.Errorf("%d events; want 400", len(entries))
+	}
+	for _, e := range entries {
+		if !bytes.Equal(e.Bytes, bytes.Repeat([]byte{byte(e.Revision)}, 300)) {
+			t.Fatalf("revision %d of %s holds another's bytes", e.Revision, e.Stream)
+		}
+	}
+	t.Logf("%d unknown, %d recorded at once", unknown.Load(), recorded.Load())
 }
 
 func TestScanBesideAWriter(t *testing.T) {

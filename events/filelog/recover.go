@@ -53,9 +53,6 @@ func (l *Log) recover() (end logEnd, err error) {
 		return end, &es.DamageError{File: l.folder.join(headName), Detail: fmt.Sprintf("the head file belongs to log %s, the segments to %s", end.mark.log, live.log), Remedy: remedyHead}
 	}
 	l.id, l.segments = live.log, segments
-	if liveBytes < segmentHeaderBytes {
-		liveBytes = segmentHeaderBytes // its header was read, so this cannot be
-	}
 	return end, l.recoverLive(&end, live, live.end(liveBytes))
 }
 
