@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/term"
 )
 
 // decode reads a request strictly; errors are *es.Refusal. No data is the request without any field.
@@ -35,10 +36,11 @@ func decode(data []byte, into any) error {
 	if name, ok := strings.CutPrefix(err.Error(), `json: unknown field "`); ok {
 		name = strings.TrimSuffix(name, `"`)
 		known := fieldNames(reflect.TypeOf(into))
-		return &es.Refusal{
-			Code: "unknown_field", Field: name, Reason: fmt.Sprintf("the request has no field %q", name),
-			Remedy: fmt.Sprintf("did you mean %q? There are %s", nearest(name, known), strings.Join(known, ", ")),
+		remedy := "there are " + strings.Join(known, ", ")
+		if near := term.Nearest(name, known); near != "" {
+			remedy = fmt.Sprintf("did you mean %q?", near)
 		}
+		return &es.Refusal{Code: "unknown_field", Field: name, Reason: fmt.Sprintf("the request has no field %q", name), Remedy: remedy}
 	}
 	return &es.Refusal{Code: "bad_request", Reason: "not a JSON object: " + err.Error(), Remedy: "send a JSON object"}
 }
@@ -63,36 +65,4 @@ func fieldNames(t reflect.Type) []string {
 		names = append(names, name)
 	}
 	return names
-}
-
-// nearest is the candidate with the fewest letters to change.
-func nearest(word string, candidates []string) string {
-	best, least := "", -1
-	for _, c := range candidates {
-		if d := distance(word, c); least < 0 || d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// distance counts the letters to add, drop or change.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
