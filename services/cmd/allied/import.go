@@ -65,7 +65,7 @@ func (c *cli) importKiel(ctx context.Context, file, release string, dryRun bool)
 	case errors.Is(err, kiel.ErrUnanswered):
 		return failf(exitUnavailable, "%w", err)
 	case err != nil:
-		return err
+		return withRemedy(err, "run the same import again to finish it: what is recorded is not recorded twice")
 	case len(report.Refused) > 0:
 		return failf(exitFailure, "%s refused; the report names each", counted(len(report.Refused), "row or command is", "rows and commands are"))
 	}
@@ -116,7 +116,15 @@ func (l *lateLedger) SubmitAll(
 	if err != nil {
 		return err
 	}
-	return ledger.SubmitAll(ctx, cmds, answer)
+	untilInterrupted := func(yield func(*apiv1.Command) bool) {
+		for cmd := range cmds {
+			if ctx.Err() != nil || !yield(cmd) {
+				return
+			}
+		}
+	}
+	// What is sent before an interrupt is still answered.
+	return errors.Join(ledger.SubmitAll(context.WithoutCancel(ctx), untilInterrupted, answer), context.Cause(ctx))
 }
 
 // Read implements kiel.Ledger.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 
@@ -26,11 +27,11 @@ func (c *cli) versionCommand() *cobra.Command {
 				document: doc, items: []any{doc},
 				columns: []column{left("version"), left("revision"), left("time"), left("go")},
 			}
-			revision := doc.Revision
+			revision := cmp.Or(doc.Revision, "unknown")
 			if doc.Modified {
 				revision += " and changes"
 			}
-			out.add(doc.Version, revision, doc.Time, doc.Go)
+			out.add(doc.Version, revision, cmp.Or(doc.Time, "unknown"), doc.Go)
 			return out.write(c.stdout, c.form)
 		},
 	}
