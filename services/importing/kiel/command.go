@@ -44,7 +44,7 @@ func (m *measure) steps(release string) iter.Seq[Step] {
 }
 
 // commits: each Commitment row commits. An ID that only allocates is committed at what the tracker converted, allocation by allocation;
-// where it converted nothing, one commitment of undisclosed value says so and posts nothing.
+// where it converted nothing of one, a commitment of undisclosed value says so and posts nothing, and what the pledge caps is unknown.
 func (m *measure) commits(release string) []Step {
 	var out []Step
 	for i, f := range m.commitments {
@@ -62,12 +62,10 @@ func (m *measure) commits(release string) []Step {
 				facts = append(facts, f)
 			}
 		}
-		if lines != nil {
-			out = append(out, m.commit(release, a.id, facts, lines))
+		if lines == nil {
+			lines, facts = []*apiv1.CommitLine{m.undisclosedLine(release, a)}, a.facts
 		}
-	}
-	if out == nil {
-		out = append(out, m.commit(release, "", m.facts, []*apiv1.CommitLine{m.undisclosedLine(release)}))
+		out = append(out, m.commit(release, a.id, facts, lines))
 	}
 	return out
 }
@@ -106,12 +104,12 @@ func (f *fact) committedValue() *apiv1.Value {
 	return missing(basisTracker, "undisclosed")
 }
 
-func (m *measure) undisclosedLine(release string) *apiv1.CommitLine {
-	code, found := kindOf(m.facts)
+func (m *measure) undisclosedLine(release string, a *allocation) *apiv1.CommitLine {
+	code, found := kindOf(a.facts)
 	line := &apiv1.Line{
-		Line: m.lineID("commitment", "", 0), Title: m.facts[0].explanation(), Category: code, Mapping: found, Instrument: instrumentOf(m.facts),
+		Line: m.lineID("commitment", a.id, 0), Title: a.facts[0].explanation(), Category: code, Mapping: found, Instrument: instrumentOf(a.facts),
 		Values:     []*apiv1.Value{missing(basisTracker, "undisclosed"), missing(basisDonorStated, "undisclosed")},
-		FiscalYear: yearOf(m.facts), Flags: lifted(m.facts), Sources: []*eventv1.Source{m.facts[0].source(release)},
+		FiscalYear: yearOf(a.facts), Flags: lifted(a.facts), Sources: []*eventv1.Source{a.facts[0].source(release)},
 	}
 	return &apiv1.CommitLine{Line: line, Firmness: "stated"}
 }
