@@ -1,7 +1,5 @@
 package main
 
-import "slices"
-
 // nearest is the candidate that a person most likely meant by a misspelt name; ok is false where none is close.
 func nearest(name string, candidates []string) (best string, ok bool) {
 	least := len(name)/3 + 2
@@ -40,11 +38,4 @@ func editDistance(a, b string) int {
 		}
 	}
 	return row[len(b)]
-}
-
-// sorted returns the names in order, for a message that lists them.
-func sorted(names []string) []string {
-	out := slices.Clone(names)
-	slices.Sort(out)
-	return out
 }

@@ -56,7 +56,12 @@ func (c *cli) showPledge(ctx context.Context, req pledges.ShowRequest) error {
 func writeDetail(w io.Writer, d *pledges.Detail) error {
 	var b bytes.Buffer
 	facts := [][2]string{
-		{"pledge", d.Stream}, {"title", d.Title}, {"from", d.Donor}, {"to", d.Beneficiary}, {"status", d.Status}, {"dates", datesOf(d.Pledge)},
+		{"pledge", d.Stream},
+		{"title", d.Title},
+		{"from", d.Donor},
+		{"to", d.Beneficiary},
+		{"status", d.Status},
+		{"dates", datesOf(d.Pledge)},
 		{"flags", strings.Join(d.Flags, ", ")},
 	}
 	for _, r := range d.References {
