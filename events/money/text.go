@@ -202,3 +202,16 @@ func leadingDigits(s string) (digits, rest string) {
 	}
 	return s[:i], s[i:]
 }
+
+// MarshalText writes the integer, in the asset's smallest unit.
+func (a Amount) MarshalText() ([]byte, error) { return a.AppendText(nil, 0), nil }
+
+// UnmarshalText reads what MarshalText wrote. Its error is ErrSyntax, ErrDecimals or ErrRange.
+func (a *Amount) UnmarshalText(text []byte) error {
+	n, err := Parse(string(text), 0)
+	if err != nil {
+		return err
+	}
+	*a = n
+	return nil
+}

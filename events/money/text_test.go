@@ -164,3 +164,20 @@ func FuzzParseRounded(f *testing.F) {
 		}
 	})
 }
+
+func TestMarshalText(t *testing.T) {
+	for _, a := range []money.Amount{{}, money.New(-1), money.MaxAmount, money.MaxAmount.Neg()} {
+		text, err := a.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got money.Amount
+		if err := got.UnmarshalText(text); err != nil || got != a {
+			t.Errorf("%s reads back as %s, error %v", text, got.Text(0), err)
+		}
+	}
+	var got money.Amount
+	if err := got.UnmarshalText([]byte("1.5")); !errors.Is(err, money.ErrDecimals) {
+		t.Errorf("a fraction of the smallest unit gives %v", err)
+	}
+}
