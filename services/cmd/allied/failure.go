@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/services/internal/boot"
 )
 
 // The exit codes are part of the command line's contract: scripts branch on them.
@@ -53,12 +54,13 @@ func withRemedy(err error, format string, args ...any) error {
 func exitCode(err error) int {
 	var f *failure
 	var damage *es.DamageError
+	var lost *boot.LostLogError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &f):
 		return f.code
-	case errors.As(err, &damage): // every reader checks what it reads
+	case errors.As(err, &damage), errors.As(err, &lost): // every reader checks what it reads
 		return exitVerify
 	case isUnavailable(err):
 		return exitUnavailable

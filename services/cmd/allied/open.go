@@ -60,8 +60,6 @@ func (c *cli) connect(ctx context.Context, target boot.Target) (*client.Client, 
 		target.DataDir = ""
 	} else if err := checkFolder(target.DataDir, !target.ReadOnly); err != nil {
 		return nil, nil, err
-	} else if err := checkNotEmptied(target.DataDir); err != nil {
-		return nil, nil, err
 	}
 	ledger, closeLedger, err := boot.Connect(ctx, target, c.logger(zapcore.WarnLevel))
 	switch {
@@ -87,18 +85,6 @@ func checkFolder(dir string, mayBegin bool) error {
 		return failf(exitFailure, "%s is a file; --data names a folder", dir)
 	}
 	return nil
-}
-
-// checkNotEmptied refuses a folder whose log is gone while its views are not: to open it would begin another log under the old figures.
-func checkNotEmptied(dir string) error {
-	if _, err := os.Stat(viewsFile(dir)); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if _, err := os.Stat(logDir(dir)); errors.Is(err, fs.ErrNotExist) {
-		return nil // views of a log that another process holds
-	}
-	_, err := filelog.LogID(nil, dir)
-	return err
 }
 
 // scanLog reads the log's files as they are: read-only, beside a server or without one.

@@ -104,10 +104,7 @@ func (c *cli) checkServe(o serveOptions) error {
 	if !o.keepsFiles() {
 		return nil
 	}
-	if err := checkFolder(c.dataDir, true); err != nil {
-		return err
-	}
-	return checkNotEmptied(c.dataDir)
+	return checkFolder(c.dataDir, true)
 }
 
 func startFailure(err error) error {

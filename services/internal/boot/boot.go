@@ -184,7 +184,7 @@ func (n *Node) openNATS() error {
 }
 
 func (n *Node) startRecorder(ctx context.Context) error {
-	log, err := n.openLog()
+	log, err := n.openLog(ctx)
 	if err != nil {
 		return err
 	}

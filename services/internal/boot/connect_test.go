@@ -175,6 +175,50 @@ func TestRolesInSeveralProcesses(t *testing.T) {
 	}
 }
 
+// A log that its views have read further than it reaches has lost events; nothing begins another one under the old figures.
+func TestALogThatLostEventsIsNotServed(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"no log": func(t *testing.T, dir string) {
+			if err := os.RemoveAll(filepath.Join(dir, "log")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another log": func(t *testing.T, dir string) {
+			other := t.TempDir()
+			_, stop := start(t, boot.Config{DataDir: other})
+			stop()
+			if err := os.Rename(filepath.Join(dir, "views.db"), filepath.Join(other, "views.db")); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(other, dir); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "ledger")
+			c, disconnect := connect(t, boot.Target{DataDir: dir})
+			submit(t, c, commit("5.00"), "recorded")
+			disconnect()
+			c, disconnect = connect(t, boot.Target{DataDir: dir, ReadOnly: true})
+			committed(t, c)
+			disconnect()
+			lose(t, dir)
+			n, err := boot.Start(t.Context(), boot.Config{DataDir: dir, Logger: zaptest.NewLogger(t)})
+			var lost *boot.LostLogError
+			if !errors.As(err, &lost) {
+				t.Fatalf("started with error %v", err)
+			}
+			if n != nil {
+				t.Error("a node came with the error")
+			}
+		})
+	}
+}
+
 func TestBadConfigurationsAreRefused(t *testing.T) {
 	for want, cfg := range map[string]boot.Config{
 		"no role \"views2\"":     {Profile: boot.ProfileDev, Roles: []string{"views2"}},

@@ -1,14 +1,101 @@
 package boot
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/events/memlog"
+	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/pledges"
+	"github.com/allied-ledger/allied/projections/sink/sqlite"
 )
 
-func (n *Node) openLog() (es.Log, error) {
+// LostLogError: a view of the folder has read a log further than the folder's log reaches, so events were lost.
+type LostLogError struct {
+	Dir    string
+	View   engine.Checkpoint
+	Detail string
+}
+
+func (e *LostLogError) Error() string {
+	return fmt.Sprintf("%s: view %s has read log %s up to position %d, and %s: restore the log from a copy, or remove %s if the log is right as it is",
+		e.Dir, e.View.Projection, e.View.LogID, e.View.Position, e.Detail, viewsName)
+}
+
+// openLog opens the event store, and refuses one that ends before what the views of its folder have read.
+func (n *Node) openLog(ctx context.Context) (es.Log, error) {
 	if n.folder == nil {
 		return memlog.New(), nil
 	}
-	return filelog.Open(filelog.Config{Dir: n.cfg.DataDir, Logger: n.zap})
+	dir := n.cfg.DataDir
+	marks, err := viewMarks(ctx, filepath.Join(dir, viewsName))
+	if err != nil {
+		return nil, err
+	}
+	if len(marks) > 0 {
+		// Opening would begin another log where there is none.
+		if _, err := filelog.LogID(nil, dir); err != nil {
+			return nil, &LostLogError{dir, marks[0], "the log cannot be found: " + err.Error()}
+		}
+	}
+	log, err := filelog.Open(filelog.Config{Dir: dir, Logger: n.zap})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMarks(ctx, dir, log, marks); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	return log, nil
+}
+
+func checkMarks(ctx context.Context, dir string, log es.Log, marks []engine.Checkpoint) error {
+	head, err := log.Head(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range marks {
+		switch {
+		case m.LogID != log.ID():
+			return &LostLogError{dir, m, "the folder now holds log " + log.ID().String()}
+		case m.Position > head.Position:
+			return &LostLogError{dir, m, fmt.Sprintf("the log ends at position %d", head.Position)}
+		}
+	}
+	return nil
+}
+
+// viewMarks are the checkpoints of the folder's views that have read anything.
+func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	r, err := sqlite.OpenReader(path)
+	if err != nil {
+		return nil, err
+	}
+	var marks []engine.Checkpoint
+	err = r.View(ctx, func(s engine.Snapshot) error {
+		for _, spec := range []engine.Spec{balances.Spec, pledges.Spec} {
+			at, err := s.Checkpoint(ctx, spec)
+			var none *engine.NoViewError
+			if errors.As(err, &none) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if at.Position > 0 {
+				marks = append(marks, at)
+			}
+		}
+		return nil
+	})
+	return marks, errors.Join(err, r.Close())
 }
