@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	remedyRestore = "restore the file from a copy of the folder; `allied verify` says which files are whole"
+	remedyRestore = "restore the file from a copy of the folder; `allied replay --verify` says which files are whole"
 	remedyHead    = "restore log/head from a copy of the folder that is not older than the segments; without it nobody can tell whether the log's end was lost"
 	remedyLatched = "restart the ledger: it checks the log and goes on from what is durable; free or replace the disk first if it is full or failing"
 	remedyFull    = "free space on the disk; appends go on by themselves then"

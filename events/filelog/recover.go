@@ -115,8 +115,10 @@ func (l *Log) recoverLive(end *logEnd, live segment, fileEnd uint64) error {
 		if damage != nil {
 			return damage
 		}
-		return &es.DamageError{File: live.path, Offset: live.offset(end.end), Position: es.Position(end.end), Remedy: remedyRestore,
-			Detail: fmt.Sprintf("the log ends here with %d events; %d up to position %d were answered", end.events, end.mark.events, end.mark.end)}
+		return &es.DamageError{
+			File: live.path, Offset: live.offset(end.end), Position: es.Position(end.end), Remedy: remedyRestore,
+			Detail: fmt.Sprintf("the log ends here with %d events; %d up to position %d were answered", end.events, end.mark.events, end.mark.end),
+		}
 	}
 	content, err := l.settleLive(end, live, fileEnd)
 	if err != nil {

@@ -38,8 +38,10 @@ func readable(fs vfs.FS, dir string) (vfs.FS, []segment, mark, error) {
 		}
 	}
 	if end < m.end {
-		return fs, nil, m, &es.DamageError{File: file, Position: es.Position(end), Remedy: remedyRestore,
-			Detail: fmt.Sprintf("the segments end at position %d; %d events up to position %d were answered", end, m.events, m.end)}
+		return fs, nil, m, &es.DamageError{
+			File: file, Position: es.Position(end), Remedy: remedyRestore,
+			Detail: fmt.Sprintf("the segments end at position %d; %d events up to position %d were answered", end, m.events, m.end),
+		}
 	}
 	return fs, segments, m, nil
 }
@@ -108,8 +110,10 @@ func Verify(fs vfs.FS, dir string) (Report, error) {
 		if i+1 == len(segments) {
 			report.BytesUnanswered = int64(s.end(size) - max(m.end, s.base))
 		} else if next := segments[i+1]; digest != next.digest {
-			return report, &es.DamageError{File: s.path, Position: es.Position(s.base), Remedy: remedyRestore,
-				Detail: fmt.Sprintf("the file's SHA-256 is %x; the next segment says %x", digest, next.digest)}
+			return report, &es.DamageError{
+				File: s.path, Position: es.Position(s.base), Remedy: remedyRestore,
+				Detail: fmt.Sprintf("the file's SHA-256 is %x; the next segment says %x", digest, next.digest),
+			}
 		}
 	}
 	d := folder{fs: fs, dir: fs.PathJoin(dir, "log")}
@@ -120,8 +124,10 @@ func Verify(fs vfs.FS, dir string) (Report, error) {
 		}
 	}
 	if err != nil || damaged > 0 {
-		return report, errors.Join(err, &es.DamageError{File: d.join(headName), Position: es.Position(m.end),
-			Detail: fmt.Sprintf("%d of its marks are damaged", damaged), Remedy: "start the ledger once: it rewrites the head file from the mark that is whole"})
+		return report, errors.Join(err, &es.DamageError{
+			File: d.join(headName), Position: es.Position(m.end),
+			Detail: fmt.Sprintf("%d of its marks are damaged", damaged), Remedy: "start the ledger once: it rewrites the head file from the mark that is whole",
+		})
 	}
 	return report, nil
 }

@@ -149,8 +149,10 @@ func (d folder) open() (segments []segment, liveBytes int64, err error) {
 		case i > 0 && s.log != last.log:
 			return nil, 0, damage(0, last.base, "the segment belongs to log %s, the one before to %s", s.log, last.log)
 		case i > 0 && s.base != last.end(liveBytes):
-			return nil, 0, &es.DamageError{File: last.path, Offset: liveBytes, Position: es.Position(last.base), Remedy: remedyRestore,
-				Detail: fmt.Sprintf("the file has %d bytes; the next segment says %d", liveBytes, last.offset(s.base))}
+			return nil, 0, &es.DamageError{
+				File: last.path, Offset: liveBytes, Position: es.Position(last.base), Remedy: remedyRestore,
+				Detail: fmt.Sprintf("the file has %d bytes; the next segment says %d", liveBytes, last.offset(s.base)),
+			}
 		}
 		liveBytes = size
 		segments = append(segments, s)

@@ -267,3 +267,26 @@ func TestErrorOfTheCallerStopsTheRest(t *testing.T) {
 		t.Errorf("%d answered and %d taken after the first error", answered, taken)
 	}
 }
+
+func TestWhatIsInFlightAtTheEndIsStillAnswered(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	arrived := make(chan struct{})
+	c := answering(t, func(*apiv1.Command) *apiv1.Answer {
+		cancel()
+		<-arrived // SubmitAll has seen that ctx ended
+		return &apiv1.Answer{Outcome: command.Recorded}
+	})
+	cmds := func(yield func(*apiv1.Command) bool) {
+		for yield(announce("x")) {
+		}
+		close(arrived)
+	}
+	outcomes := map[string]int{}
+	err := c.SubmitAll(ctx, cmds, func(_ int, _ *apiv1.Command, a *apiv1.Answer) error {
+		outcomes[a.Outcome]++
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) || outcomes[command.Recorded] == 0 || len(outcomes) != 1 {
+		t.Errorf("answered %v, %v", outcomes, err)
+	}
+}

@@ -119,7 +119,7 @@ func (s *submission) send(ctx context.Context, name string, next numbered, unsur
 	}
 	if unsure == "" {
 		var err error
-		a, err = s.client.Submit(ctx, next.cmd)
+		a, err = s.client.Submit(context.WithoutCancel(ctx), next.cmd)
 		if a == nil {
 			s.stop(err)
 			return

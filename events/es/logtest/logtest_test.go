@@ -38,14 +38,22 @@ func TestBrokenLogsAreNamed(t *testing.T) {
 		wrap  func(es.Log) es.Log
 		named string
 	}{
-		{"without the revision check", func(l es.Log) es.Log { return unchecked{l} },
-			"sixteen writers race one stream and one wins each revision"},
-		{"without the read-back of repeats", func(l es.Log) es.Log { return forgetful{l} },
-			"a lost answer and a retry add nothing and answer as the first did"},
-		{"with appends torn", func(l es.Log) es.Log { return tearing{l} },
-			"an append of several events is all or nothing"},
-		{"with a tail that skips", func(l es.Log) es.Log { return &skipping{Log: l} },
-			"the tail shows every commit once, in order, while writers run"},
+		{
+			"without the revision check", func(l es.Log) es.Log { return unchecked{l} },
+			"sixteen writers race one stream and one wins each revision",
+		},
+		{
+			"without the read-back of repeats", func(l es.Log) es.Log { return forgetful{l} },
+			"a lost answer and a retry add nothing and answer as the first did",
+		},
+		{
+			"with appends torn", func(l es.Log) es.Log { return tearing{l} },
+			"an append of several events is all or nothing",
+		},
+		{
+			"with a tail that skips", func(l es.Log) es.Log { return &skipping{Log: l} },
+			"the tail shows every commit once, in order, while writers run",
+		},
 	} {
 		t.Run(broken.how, func(t *testing.T) {
 			var failed []string

@@ -116,15 +116,7 @@ func (l *lateLedger) SubmitAll(
 	if err != nil {
 		return err
 	}
-	untilInterrupted := func(yield func(*apiv1.Command) bool) {
-		for cmd := range cmds {
-			if ctx.Err() != nil || !yield(cmd) {
-				return
-			}
-		}
-	}
-	// What is sent before an interrupt is still answered.
-	return errors.Join(ledger.SubmitAll(context.WithoutCancel(ctx), untilInterrupted, answer), context.Cause(ctx))
+	return ledger.SubmitAll(ctx, cmds, answer)
 }
 
 // Read implements kiel.Ledger.

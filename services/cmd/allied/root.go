@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/allied-ledger/allied/events/term"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -120,7 +121,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	if unknown.GetSpecifiedShortnames() != "" {
 		return usagef("there is no flag -%s", name)
 	}
-	if best, ok := nearest(name, names); ok {
+	if best := term.Nearest(name, names); best != "" {
 		return usagef("there is no flag --%s; did you mean --%s?", name, best)
 	}
 	return usagef("there is no flag --%s", name)
@@ -144,7 +145,7 @@ func unknownSubcommand(parent *cobra.Command, name string) error {
 			names = append(names, sub.Name())
 		}
 	}
-	if best, ok := nearest(name, names); ok {
+	if best := term.Nearest(name, names); best != "" {
 		return usagef("there is no command %q; did you mean %q?", name, best)
 	}
 	return usagef("there is no command %q, only %s", name, strings.Join(names, ", "))

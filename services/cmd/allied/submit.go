@@ -114,8 +114,7 @@ func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
 }
 
 func (s *submission) send(ctx context.Context, ledger *client.Client, in io.Reader) error {
-	// An interrupt ends the reading; what is sent by then is still answered.
-	return ledger.SubmitAll(context.WithoutCancel(ctx), s.commands(ctx, in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
+	return ledger.SubmitAll(ctx, s.commands(ctx, in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
 		doc := newAnswerDoc(s.lineOf(i), a)
 		s.counts[doc.Outcome]++
 		s.head = max(s.head, a.GetPosition())
