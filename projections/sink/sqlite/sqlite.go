@@ -249,15 +249,23 @@ func move(ctx context.Context, tx *sql.Tx, spec engine.Spec, from, to engine.Che
 }
 
 func (s *Sink) inTx(ctx context.Context, do func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
+	return transact(ctx, s.write, nil, do)
+}
+
+// transact runs do in a transaction, and commits it where do succeeds. Cancelling ctx ends the wait for a connection and each statement,
+// but not the transaction: database/sql would end that on another goroutine, which may still hold the file when Close has returned.
+func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*sql.Tx) error) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() // only returns it to the pool
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), opts)
 	if err != nil {
 		return err
 	}
 	if err := do(tx); err != nil {
-		if rerr := tx.Rollback(); rerr != nil && !errors.Is(rerr, sql.ErrTxDone) {
-			err = errors.Join(err, rerr)
-		}
-		return err
+		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
 }
@@ -267,17 +275,17 @@ func (s *Sink) Close() error { return errors.Join(s.read.Close(), s.write.Close(
 
 // View implements engine.Views.
 func (r *reader) View(ctx context.Context, fn func(engine.Snapshot) error) error {
-	tx, err := r.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return r.explain("read", err)
-	}
-	defer tx.Rollback() // nothing is written: an error here has nothing to tell
-	// The first statement fixes the moment; without it, the first scan would.
-	var views int
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&views); err != nil {
-		return r.explain("read", err)
-	}
-	return fn(&snapshot{reader: r, tx: tx})
+	var answered error // fn's own, which needs no place added
+	err := transact(ctx, r.read, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error {
+		// The first statement fixes the moment; without it, the first scan would.
+		var views int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&views); err != nil {
+			return err
+		}
+		answered = fn(&snapshot{reader: r, tx: tx})
+		return nil
+	})
+	return errors.Join(answered, r.explain("read", err))
 }
 
 func checkpoint(ctx context.Context, tx *sql.Tx, spec engine.Spec) (engine.Checkpoint, error) {

@@ -1,13 +1,16 @@
 package sqlite_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
@@ -177,5 +180,29 @@ func TestForeignFilesAreRefusedWithARemedy(t *testing.T) {
 	}
 	if _, err := sqlite.Open(filepath.Join(dir, "no", "such", "folder.db")); err == nil {
 		t.Error("a folder that is not there is no error")
+	}
+}
+
+// What is closed is whole in one file, also where a worker was broken off: whoever moves or copies the file then has the views.
+func TestClosedFileIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 200 {
+		path := filepath.Join(dir, fmt.Sprintf("%d.db", i))
+		s, err := sqlite.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i)*5*time.Microsecond, cancel) // before, within and after the transaction
+		if _, err := s.Open(ctx, enginetest.NewTally().Spec()); err != nil && !errors.Is(err, context.Canceled) && ctx.Err() == nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := filepath.Glob(path + "-*"); err != nil || len(left) > 0 {
+			t.Fatalf("round %d left %v, %v", i, left, err)
+		}
 	}
 }
