@@ -152,15 +152,16 @@ func (c *committer) seal(end uint64) error {
 		log: c.segment.log, number: c.segment.number + 1, base: end, ordinal: c.events, prevCRC: c.crc, digest: c.drain(),
 	}}
 	next.path = c.log.folder.join(segmentName(next.number))
-	if err := c.log.folder.protect(c.segment.path); err != nil {
-		return err
-	}
 	if err := c.log.folder.create(segmentName(next.number), next.text()); err != nil {
 		return fmt.Errorf("begin segment %d: %w", next.number, err)
 	}
 	live, err := c.log.folder.fs.OpenReadWrite(next.path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("open segment %d: %w", next.number, err)
+	}
+	// Only now: until the next segment is there, this one is live, and the next opening must be able to write it.
+	if err := c.log.folder.protect(c.segment.path); err != nil {
+		return errors.Join(err, live.Close())
 	}
 	old := c.live
 	c.live, c.segment = live, next

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -295,3 +297,58 @@ func (f indexFaults) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vf
 }
 
 func (f indexFaults) OpenDir(name string) (vfs.File, error) { return f.FS.OpenDir(name) }
+
+// fullAtSeal is the disk, full when the second segment is to begin.
+type fullAtSeal struct{ vfs.FS }
+
+func (f fullAtSeal) Unwrap() vfs.FS { return f.FS }
+
+func (f fullAtSeal) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if strings.Contains(name, "00000002.seg") {
+		return nil, syscall.ENOSPC
+	}
+	return f.FS.Create(name, c)
+}
+
+// A segment whose successor could not begin is still the live one: the next opening must be allowed to write it, whoever runs it.
+func TestSegmentThatCouldNotBeSealedStaysWritable(t *testing.T) {
+	dir := t.TempDir()
+	l, err := filelog.Open(filelog.Config{Dir: dir, FS: fullAtSeal{vfs.Default}, SegmentBytes: 1 << 10, FreeBytesMin: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := 0
+	for i := 0; ; i++ {
+		if r := l.Append(background, []es.Append{faultAppend(i)})[0]; r.Err != nil {
+			break
+		}
+		answered++
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	mode := func(name string) os.FileMode {
+		info, err := os.Stat(filepath.Join(dir, "log", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Mode().Perm()
+	}
+	if m := mode("00000001.seg"); m&0o200 == 0 {
+		t.Errorf("the live segment is left with mode %o", m)
+	}
+	if l, err = filelog.Open(filelog.Config{Dir: dir, SegmentBytes: 1 << 10, FreeBytesMin: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for i := answered; i < answered+12; i++ {
+		if r := l.Append(background, []es.Append{faultAppend(i)})[0]; r.Err != nil {
+			t.Fatal(r.Err)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if m := mode("00000001.seg"); m&0o222 != 0 {
+		t.Errorf("a sealed segment is left with mode %o", m)
+	}
+}

@@ -52,6 +52,11 @@ func (l *Log) recover() (end logEnd, err error) {
 	if live.log != end.mark.log {
 		return end, &es.DamageError{File: l.folder.join(headName), Detail: fmt.Sprintf("the head file belongs to log %s, the segments to %s", end.mark.log, live.log), Remedy: remedyHead}
 	}
+	if n := len(segments); n > 1 { // a crash may have come between the next segment's beginning and this
+		if err := l.folder.protect(segments[n-2].path); err != nil {
+			return end, err
+		}
+	}
 	l.id, l.segments = live.log, segments
 	return end, l.recoverLive(&end, live, live.end(liveBytes))
 }
