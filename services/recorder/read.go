@@ -2,6 +2,9 @@ package recorder
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -39,7 +42,7 @@ func (r *Recorder) page(req *endpoint.Request, bytesMax uint32, entries iter.Seq
 	out, size := &logv1.ReadResponse{LogId: r.id, End: true}, 0
 	for e, err := range entries {
 		if err != nil {
-			return req.Fail("read_failed", err.Error())
+			return failRead(req, err)
 		}
 		size += len(e.Bytes) + entryOverheadBytes
 		if size > limit && len(out.Entries) > 0 {
@@ -51,10 +54,25 @@ func (r *Recorder) page(req *endpoint.Request, bytesMax uint32, entries iter.Seq
 	return respond(req, out)
 }
 
+// CodeDamaged answers a read that met damage; the body is the es.DamageError as JSON. Reading again does not help.
+const CodeDamaged = "log_damaged"
+
+func failRead(req *endpoint.Request, err error) error {
+	var damage *es.DamageError
+	if !errors.As(err, &damage) {
+		return req.Fail("read_failed", err.Error())
+	}
+	body, err := json.Marshal(damage)
+	if err != nil {
+		return fmt.Errorf("encode the damage: %w", err)
+	}
+	return req.FailWith(CodeDamaged, damage.Error(), body)
+}
+
 func (r *Recorder) head(ctx context.Context, req *endpoint.Request) error {
 	h, err := r.log.Head(ctx)
 	if err != nil {
-		return req.Fail("read_failed", err.Error())
+		return failRead(req, err)
 	}
 	return respond(req, r.headOf(h))
 }

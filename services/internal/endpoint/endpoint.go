@@ -34,7 +34,12 @@ func (r *Request) Respond(data []byte, header nats.Header) error {
 
 // Fail answers a request that is not one of the protocol, by the headers of NATS micro services.
 func (r *Request) Fail(code, description string) error {
-	return r.Respond(nil, nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {description}})
+	return r.FailWith(code, description, nil)
+}
+
+// FailWith is Fail with a body for programs.
+func (r *Request) FailWith(code, description string, body []byte) error {
+	return r.Respond(body, nats.Header{micro.ErrorCodeHeader: {code}, micro.ErrorHeader: {description}})
 }
 
 // Failure returns what Fail sent, or nil.

@@ -3,6 +3,7 @@ package remotelog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -141,7 +142,8 @@ func (l *Log) retry(ctx context.Context, subject string, in, out proto.Message) 
 			return err
 		}
 		var failed *endpoint.FailedError
-		if errors.As(err, &failed) && failed.Code != "busy" {
+		var damage *es.DamageError
+		if errors.As(err, &failed) && failed.Code != "busy" || errors.As(err, &damage) {
 			return err
 		}
 		select {
@@ -150,6 +152,16 @@ func (l *Log) retry(ctx context.Context, subject string, in, out proto.Message) 
 			return err
 		}
 	}
+}
+
+// readDamage returns the damage that the recorder met, as who reads the log itself would meet it, or the error as it is.
+func readDamage(err error, body []byte) error {
+	var failed *endpoint.FailedError
+	damage := new(es.DamageError)
+	if !errors.As(err, &failed) || failed.Code != recorder.CodeDamaged || json.Unmarshal(body, damage) != nil {
+		return err
+	}
+	return damage
 }
 
 func (l *Log) askWithin(ctx context.Context, subject string, in, out proto.Message) error {
@@ -171,7 +183,7 @@ func (l *Log) ask(ctx context.Context, subject string, in, out proto.Message) er
 		return err
 	}
 	if err := endpoint.Failure(m); err != nil {
-		return err
+		return readDamage(err, m.Data)
 	}
 	return proto.Unmarshal(m.Data, out)
 }
