@@ -76,6 +76,13 @@ func (e *CheckpointError) Error() string {
 		e.Expected.Projection, e.Actual.Position, e.Actual.LogID, e.Expected.Position, e.Expected.LogID)
 }
 
+// DamagedViewError: what the sink keeps cannot be read any more. It is a cache: once it is removed, the views are built again from the log.
+type DamagedViewError struct{ Err error }
+
+func (e *DamagedViewError) Error() string { return e.Err.Error() }
+
+func (e *DamagedViewError) Unwrap() error { return e.Err }
+
 // NoViewError: the view was never opened in this sink, or holds another version.
 type NoViewError struct {
 	Projection string

@@ -35,6 +35,7 @@ type Worker struct {
 	cfg    Config
 
 	mu      sync.Mutex
+	first   *LogHead // where the log ended when the worker first reached it; nil before
 	status  Status
 	changed chan struct{} // closed and replaced whenever status changes
 }
@@ -70,7 +71,7 @@ func NewWorker(create func() Projection, source Source, sink Sink, cfg Config) *
 }
 
 // Run works until ctx ends, and then returns ctx's error, or until the view cannot go on: a *FoldError, *LogChangedError, *LogShortError,
-// *GapError, *CheckpointError or *es.DamageError, which Status keeps. While the source or the sink fails otherwise, it tries again.
+// *GapError, *CheckpointError, *DamagedViewError or *es.DamageError, which Status keeps. While the source or the sink fails otherwise, it tries again.
 func (w *Worker) Run(ctx context.Context) error {
 	var suspect es.Position
 	var delay time.Duration
@@ -126,9 +127,10 @@ func final(err error) bool {
 		gap     *GapError
 		fence   *CheckpointError
 		damage  *es.DamageError
+		broken  *DamagedViewError
 	)
 	return errors.As(err, &fold) || errors.As(err, &changed) || errors.As(err, &short) || errors.As(err, &gap) ||
-		errors.As(err, &fence) || errors.As(err, &damage)
+		errors.As(err, &fence) || errors.As(err, &damage) || errors.As(err, &broken)
 }
 
 // Status returns how far the view is now.
@@ -138,14 +140,14 @@ func (w *Worker) Status() Status {
 	return w.status
 }
 
-// Await returns once the view holds the event at a position, and with it all before. Its error is the one that stopped the view, or ctx's
-// with how far the view is.
+// Await returns once the view holds the event at a position, and with it all before, and all that the log held when the worker first reached
+// it: a view that is being built is not an answer. Its error is the one that stopped the view, or ctx's with how far the view is.
 func (w *Worker) Await(ctx context.Context, pos es.Position) error {
 	for {
 		w.mu.Lock()
-		s, changed := w.status, w.changed
+		s, changed, first := w.status, w.changed, w.first
 		w.mu.Unlock()
-		if s.Checkpoint.Position >= pos {
+		if first != nil && s.Checkpoint.Position >= max(pos, first.Position) {
 			return nil
 		}
 		if s.Stopped {
@@ -218,7 +220,12 @@ func (w *Worker) restore(ctx context.Context, suspect es.Position) (*batch, erro
 	if head.Position < at.Position {
 		return nil, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
 	}
-	w.update(func(s *Status) { s.Checkpoint, s.Head, s.Err = at, head, nil })
+	w.update(func(s *Status) {
+		s.Checkpoint, s.Head, s.Err = at, head, nil
+		if w.first == nil {
+			w.first = &head
+		}
+	})
 	return &batch{worker: w, projection: p, committed: at, last: at, head: head, suspect: suspect}, nil
 }
 

@@ -174,9 +174,7 @@ func TestStoppedWorkerGoesOnWhereItWas(t *testing.T) {
 		}
 		equalsReplay(t, log, sink)
 	}
-	if log.Feeds() != 0 {
-		t.Fatalf("%d subscriptions left behind", log.Feeds())
-	}
+	log.AwaitNoFeeds(t)
 }
 
 func TestUnknownEventStopsTheViewRightBeforeIt(t *testing.T) {
@@ -318,8 +316,8 @@ func TestSourceThatIsAwayIsWaitedFor(t *testing.T) {
 	}
 	log.FailReads(nil)
 	await(t, w, log)
-	log.Disconnect()
 	log.Fill(t, 4)
+	log.Disconnect()
 	await(t, w, log) // the next session reads the log
 	equalsReplay(t, log, sink)
 }

@@ -333,12 +333,16 @@ func TestLostAnswerThenRetry(t *testing.T) {
 	w.record()
 	w.decide()
 	cmd := commit("1.00")
-	gone, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan struct{})
 	w.log.fail(func(ctx context.Context, appends []es.Append) []es.Result {
-		cancel() // the client goes away while its command is being recorded
+		cancel() // the client goes away before its command is recorded
+		<-gone
 		return w.log.Log.Append(ctx, appends)
 	})
-	if a, err := w.client.Submit(gone, cmd); err == nil || a.Outcome != command.Unknown {
+	a, err := w.client.Submit(ctx, cmd)
+	close(gone)
+	if err == nil || a.Outcome != command.Unknown {
 		t.Fatalf("a client that went away was told %v, %v", a, err)
 	}
 	w.expect(cmd, command.Repeated)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/wire"
@@ -25,13 +26,14 @@ type Log struct {
 	entries   []es.Entry
 	revisions map[string]uint64
 	feeds     map[chan engine.Frame]bool
+	dropped   chan struct{} // closed and replaced whenever a feed has been dropped
 	readErr   error
 	reads     int
 }
 
 // NewLog returns an empty log.
 func NewLog(id uuid.UUID) *Log {
-	return &Log{id: id, revisions: map[string]uint64{}, feeds: map[chan engine.Frame]bool{}}
+	return &Log{id: id, revisions: map[string]uint64{}, feeds: map[chan engine.Frame]bool{}, dropped: make(chan struct{})}
 }
 
 // Stream names the nth stream of tests.
@@ -129,11 +131,23 @@ func (l *Log) Reads() int {
 	return l.reads
 }
 
-// Feeds is how many subscriptions are open.
-func (l *Log) Feeds() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.feeds)
+// AwaitNoFeeds returns once no subscription is open. They end with their context, on a goroutine of their own.
+func (l *Log) AwaitNoFeeds(t testing.TB) {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		l.mu.Lock()
+		n, dropped := len(l.feeds), l.dropped
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-dropped:
+		case <-late:
+			t.Fatalf("%d subscriptions left behind", n)
+		}
+	}
 }
 
 // Head implements engine.Source.
@@ -195,6 +209,8 @@ func (l *Log) drop(feed chan engine.Frame) {
 		delete(l.feeds, feed)
 		close(feed)
 	}
+	close(l.dropped)
+	l.dropped = make(chan struct{})
 }
 
 // Disconnect ends all subscriptions.

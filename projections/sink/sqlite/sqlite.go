@@ -20,6 +20,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/google/uuid"
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 const (
@@ -150,7 +151,11 @@ func (r *reader) explain(doing string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &own) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
+		err = fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
+		if code := own.Code() & 0xff; code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB {
+			return &engine.DamagedViewError{Err: err}
+		}
+		return err
 	}
 	return fmt.Errorf("%s views %s: %w", doing, r.path, err)
 }

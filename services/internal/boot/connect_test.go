@@ -11,8 +11,10 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap/zaptest"
 )
@@ -240,5 +242,95 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("refused with %q, want %q", err, want)
 		}
+	}
+}
+
+// flip changes one bit of a file.
+func flip(t *testing.T, path string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 1)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Damage in the log stops a view at once, also one that reads through a server, and its queries say so.
+func TestDamagedLogStopsTheViews(t *testing.T) {
+	dir := t.TempDir()
+	c, disconnect := connect(t, boot.Target{DataDir: dir})
+	for range 5 {
+		submit(t, c, commit("5.00"), "recorded")
+	}
+	disconnect()
+	home, _ := start(t, boot.Config{DataDir: dir, Roles: []string{boot.Recorder}})
+	flip(t, filepath.Join(dir, "log", "00000001.seg"), 1000)
+	start(t, boot.Config{NATSURL: home.URL(), Roles: []string{boot.Views}, DataDir: t.TempDir()})
+	nc, err := nats.Connect(home.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	var report balances.Report
+	err = client.New(nc, client.Config{}).Query(t.Context(), "balances", balances.Request{Basis: "donor_stated", Stages: []string{"committed"}}, &report)
+	var refused *es.Refusal
+	if !errors.As(err, &refused) || refused.Code != "view_stopped" || !strings.Contains(refused.Reason, "00000001.seg") {
+		t.Errorf("answered %+v, %v", report, err)
+	}
+}
+
+func TestDamagedViewsAreSaid(t *testing.T) {
+	dir := t.TempDir()
+	c, disconnect := connect(t, boot.Target{DataDir: dir})
+	submit(t, c, commit("5.00"), "recorded")
+	disconnect()
+	_, disconnect = connect(t, boot.Target{DataDir: dir, ReadOnly: true}) // builds the views
+	disconnect()
+	views := filepath.Join(dir, "views.db")
+	info, err := os.Stat(views)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pageBytes = 4096
+	for at := int64(pageBytes); at < info.Size(); at += pageBytes { // all pages but the first, in what says how they are made
+		flip(t, views, at)
+	}
+	_, _, err = boot.Connect(t.Context(), boot.Target{DataDir: dir, ReadOnly: true}, zaptest.NewLogger(t))
+	var damaged *engine.DamagedViewError
+	if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "remove it") {
+		t.Errorf("opened with %v", err)
+	}
+}
+
+// Views that start before the recorder is there answer nothing from less than the log held when they reached it.
+func TestViewsThatStartFirstWaitForTheLog(t *testing.T) {
+	dir := t.TempDir()
+	c, disconnect := connect(t, boot.Target{DataDir: dir})
+	submit(t, c, commit("5.00"), "recorded")
+	disconnect()
+	s, err := embednats.Start(embednats.Config{Logger: zaptest.NewLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close) // after the roles
+	start(t, boot.Config{NATSURL: s.URL(), Roles: []string{boot.Views}, DataDir: t.TempDir()})
+	start(t, boot.Config{NATSURL: s.URL(), Roles: []string{boot.Recorder}, DataDir: dir})
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if got := committed(t, client.New(nc, client.Config{})); got != "5.00" {
+		t.Errorf("committed %q, want 5.00", got)
 	}
 }

@@ -29,12 +29,10 @@ type views struct {
 	server   *query.Server
 	balances *engine.Worker
 	pledges  *engine.Worker
-	// since is where the log ended when the role started. No query is answered from less: a view that is being rebuilt is not an answer.
-	since es.Position
-	zap   *zap.Logger
+	zap      *zap.Logger
 }
 
-func (n *Node) startViews(ctx context.Context) error {
+func (n *Node) startViews(context.Context) error {
 	var sink engine.Sink = engine.NewMemSink()
 	if n.folder != nil {
 		s, err := sqlite.Open(filepath.Join(n.cfg.DataDir, viewsName))
@@ -59,11 +57,6 @@ func (n *Node) startViews(ctx context.Context) error {
 		balances: engine.NewWorker(balances.New, source, sink, cfg),
 		pledges:  engine.NewWorker(pledges.New, source, sink, cfg),
 	}
-	head, err := source.Head(ctx)
-	if err != nil {
-		n.zap.Warn("views start without knowing where the log ends", zap.Error(err))
-	}
-	n.views.since = head.Position
 	n.run(Views, n.views)
 	return n.views.serve()
 }
@@ -81,7 +74,7 @@ func serveView[Q, R any](
 	v *views, name string, w *engine.Worker, atLeast func(Q) es.Position, answer func(context.Context, engine.Snapshot, Q) (R, error),
 ) error {
 	return query.Handle(v.server, name, func(ctx context.Context, q Q) (out R, err error) {
-		if err := await(ctx, w, max(atLeast(q), v.since)); err != nil {
+		if err := await(ctx, w, atLeast(q)); err != nil {
 			return out, err
 		}
 		err = v.sink.View(ctx, func(s engine.Snapshot) error {
@@ -132,7 +125,8 @@ func (v *views) workers() map[string]*engine.Worker {
 // Stop answers the queries that have arrived.
 func (v *views) Stop(ctx context.Context) error { return v.server.Stop(ctx) }
 
-// awaitViews returns once the views of this process hold all that its log holds.
+// awaitViews returns once the views of this process hold all that its log holds, or once one of them has failed without a step forward for
+// a while: nobody is there who could mend it meanwhile.
 func (n *Node) awaitViews(ctx context.Context) error {
 	if n.views == nil || n.log == nil {
 		return nil
@@ -142,9 +136,25 @@ func (n *Node) awaitViews(ctx context.Context) error {
 		return fmt.Errorf("ask for the log's head: %w", err)
 	}
 	for _, w := range n.views.workers() {
-		if err := w.Await(ctx, head.Position); err != nil {
+		if err := awaitView(ctx, w, head.Position); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// viewStuckMax is how long a view may fail without a step forward before a program that only reads gives up.
+const viewStuckMax = 5 * time.Second
+
+func awaitView(ctx context.Context, w *engine.Worker, at es.Position) error {
+	for {
+		began := w.Status().Checkpoint.Position
+		patient, cancel := context.WithTimeout(ctx, viewStuckMax)
+		err := w.Await(patient, at)
+		cancel()
+		s := w.Status()
+		if err == nil || ctx.Err() != nil || s.Stopped || s.Err != nil && s.Checkpoint.Position == began {
+			return err
+		}
+	}
 }
