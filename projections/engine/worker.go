@@ -141,13 +141,14 @@ func (w *Worker) Status() Status {
 }
 
 // Await returns once the view holds the event at a position, and with it all before, and all that the log held when the worker first reached
-// it: a view that is being built is not an answer. Its error is the one that stopped the view, or ctx's with how far the view is.
+// it: a view that is being built is not an answer. Of a view that has stopped, it returns at once. Its error is the one that stopped the view, or ctx's with how far the view is.
 func (w *Worker) Await(ctx context.Context, pos es.Position) error {
 	for {
 		w.mu.Lock()
 		s, changed, first := w.status, w.changed, w.first
 		w.mu.Unlock()
-		if first != nil && s.Checkpoint.Position >= max(pos, first.Position) {
+		built := first != nil && s.Checkpoint.Position >= first.Position
+		if s.Checkpoint.Position >= pos && (built || s.Stopped) {
 			return nil
 		}
 		if s.Stopped {
