@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/wire"
 	"github.com/google/uuid"
 )
@@ -34,7 +35,7 @@ func (p *Plan) compare(known *before) []Exception {
 			case o.release == p.Release:
 				changed = &problem{
 					"identity_changed", fmt.Sprintf("release %s has recorded %s as %s, with another donor, or another date or explanation in its first row", p.Release, m.id, o.stream),
-					"a changed file is another release: import it under another name",
+					remedyOtherRelease,
 				}
 			default:
 				exceptions = append(exceptions, Exception{ID: m.id, Stream: m.stream, OtherStream: o.stream, OtherRelease: o.release})
@@ -52,8 +53,9 @@ func (p *Plan) compare(known *before) []Exception {
 	return exceptions
 }
 
-// lookBack reads the log, and no view, which may be behind. A pledge is known by its first fact, which names its ID and release.
-func (p *Plan) lookBack(ctx context.Context, log Log) (*before, error) {
+// lookBack reads the log, and no view, which may be behind, and brings the stage to what the log leads to. A pledge is known by its first
+// fact, which names its ID and release.
+func (p *Plan) lookBack(ctx context.Context, log Log, s *stage) (*before, error) {
 	ours := map[string]bool{}
 	for _, m := range p.measures {
 		ours[m.id] = true
@@ -65,21 +67,27 @@ func (p *Plan) lookBack(ctx context.Context, log Log) (*before, error) {
 			return nil, err
 		}
 		kind, _, err := es.ParseStream(entry.Stream)
-		if err != nil || entry.Revision != 0 || kind != "pledge" && entry.Stream != completion.Stream {
+		if err != nil || (kind != pledge.Kind || entry.Revision != 0) && !s.holds(entry.Stream) {
 			continue
 		}
 		f, err := wire.Decode(entry)
 		if err != nil {
 			return nil, err
 		}
+		if s.holds(entry.Stream) {
+			s.apply(f)
+		}
+		if entry.Revision != 0 {
+			continue
+		}
 		if entry.Stream == completion.Stream {
 			id, err := uuid.FromBytes(f.Envelope.GetCommandId())
 			known.closed = err != nil || id.String() != completion.CommandId
 			continue
 		}
-		for _, s := range f.Envelope.GetSources() {
-			if s.GetPublisher() == Publisher && ours[s.GetExternalId()] {
-				known.pledges[s.ExternalId] = append(known.pledges[s.ExternalId], origin{entry.Stream, s.GetRelease()})
+		for _, source := range f.Envelope.GetSources() {
+			if source.GetPublisher() == Publisher && ours[source.GetExternalId()] {
+				known.pledges[source.ExternalId] = append(known.pledges[source.ExternalId], origin{entry.Stream, source.GetRelease()})
 			}
 		}
 	}

@@ -50,7 +50,7 @@ func FuzzNumber(f *testing.F) {
 	})
 }
 
-// Whatever rows hold, each is refused with a reason, or leads to commands that the deciders take.
+// Whatever rows hold, each is refused with a reason, or leads to commands that the deciders take, all of its ID.
 func FuzzRow(f *testing.F) {
 	for _, r := range quirkRows(f) {
 		f.Add(strings.Join(r.Cells, "\x1f"))
@@ -69,7 +69,15 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, err := p.playOn(newStage(p), false); err != nil {
+			t.Fatal(err)
+		}
 		seen := len(p.Refused)
+		for _, x := range p.Refused {
+			if x.Reason == "" || x.Remedy == "" {
+				t.Fatalf("%+v", x)
+			}
+		}
 		for _, m := range p.measures {
 			seen += len(m.facts)
 		}

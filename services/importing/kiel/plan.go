@@ -90,13 +90,17 @@ func (p *Plan) read(m *mapping, rows []Row) []*fact {
 	kept := facts[:0]
 	for _, f := range facts {
 		if bad[f.raw(colID)] {
-			p.refuse(f.Row, &problem{"other_row_refused", "another row of this ID cannot be imported, and a pledge is imported whole", "correct the other row"})
+			p.refuse(f.Row, otherRow)
 			continue
 		}
 		kept = append(kept, f)
 	}
 	return kept
 }
+
+var otherRow = &problem{"other_row_refused", "another row of this ID cannot be imported, and a pledge is imported whole", "correct the other row"}
+
+const remedyOtherRelease = "a changed file is another release: import it under another name"
 
 func (p *Plan) refuse(r Row, why *problem) {
 	p.Refused = append(p.Refused, Refused{Row: r.Number, ID: r.raw(colID), Code: why.code, Reason: why.reason, Remedy: why.remedy})

@@ -10,7 +10,6 @@ import (
 	"github.com/allied-ledger/allied/events/ident"
 	importrules "github.com/allied-ledger/allied/events/imports"
 	"github.com/allied-ledger/allied/events/pledge"
-	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/allied-ledger/allied/services/command"
@@ -22,48 +21,106 @@ import (
 // Rehearse says what Run would do now: it asks the same deciders, with the states that the log leads to, and sends nothing. What is recorded
 // in the meantime may change the answers.
 func Rehearse(ctx context.Context, log Log, path string, opts Options) (*Report, error) {
-	plan, r, closed, err := prepare(ctx, log, path, opts.Release)
+	h, err := rehearse(ctx, log, path, opts.Release)
 	if err != nil {
 		return nil, err
 	}
-	r.DryRun = true
-	if err := r.rehearse(ctx, log, plan, closed); err != nil {
-		return nil, err
-	}
-	return r, nil
+	h.report.DryRun = true
+	return h.foretell()
 }
 
-// rehearse plays the plan. Under a release that is closed, what would be recorded is refused.
-func (r *Report) rehearse(ctx context.Context, log Log, plan *Plan, closed bool) error {
+// rehearsal is a plan that was played on what the log holds: what is left of it can be recorded whole.
+type rehearsal struct {
+	plan   *Plan
+	report *Report
+	stage  *stage
+	// answers are those to the plan's steps, in their order.
+	answers []*apiv1.Answer
+	// closed: the release is complete, and from other rows than the plan's.
+	closed bool
+}
+
+// rehearse plans the import of a file and plays the plan. Every import begins so, lest it find a refusal when half of a pledge is recorded.
+func rehearse(ctx context.Context, log Log, path, release string) (*rehearsal, error) {
+	plan, err := planOf(path, release)
+	if err != nil {
+		return nil, err
+	}
 	s := newStage(plan)
-	if err := s.load(ctx, log); err != nil {
-		return fmt.Errorf("read the ledger's streams: %w", err)
+	known, err := plan.lookBack(ctx, log, s)
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger before the import of %s: %w", path, err)
 	}
-	play := func(step Step) error {
-		answer, err := s.play(step.Command)
+	exceptions := plan.compare(known)
+	answers, err := plan.playOn(s, known.closed)
+	if err != nil {
+		return nil, fmt.Errorf("rehearse the import of %s: %w", path, err)
+	}
+	return &rehearsal{plan, newReport(plan, exceptions), s, answers, known.closed}, nil
+}
+
+// playOn plays every measure, and returns the answers to the steps of those that stay. A measure of which a step is refused is refused
+// whole. Under a release that is closed, what would be recorded is refused.
+func (p *Plan) playOn(s *stage, closed bool) ([]*apiv1.Answer, error) {
+	var all []*apiv1.Answer
+	kept := p.measures[:0]
+	for _, m := range p.measures {
+		var answers []*apiv1.Answer
+		refused := map[int]*apiv1.Answer{} // by row
+		for step := range m.steps(p.Release) {
+			a, err := s.play(step.Command)
+			if err != nil {
+				return nil, fmt.Errorf("row %d: %w", step.Row, err)
+			}
+			if closed && a.Outcome == command.Recorded {
+				a.Outcome, a.Code, a.Reason = command.Refused, "release_completed", "release "+p.Release+" is complete, and this is not in it"
+				a.Remedy = remedyOtherRelease
+			}
+			if a.Outcome == command.Refused && refused[step.Row] == nil {
+				refused[step.Row] = a
+			}
+			answers = append(answers, a)
+		}
+		if len(refused) > 0 {
+			p.refuseWhole(m, refused)
+			continue
+		}
+		kept = append(kept, m)
+		all = append(all, answers...)
+	}
+	p.measures = kept
+	return all, nil
+}
+
+// refuseWhole refuses every row of a measure: those that a refused step begins with for the decider's reason, the others for theirs.
+func (p *Plan) refuseWhole(m *measure, refused map[int]*apiv1.Answer) {
+	for _, f := range m.facts {
+		if a := refused[f.Number]; a != nil {
+			p.Refused = append(p.Refused, refusal(Step{Row: f.Number, ID: m.id}, a))
+			continue
+		}
+		p.refuse(f.Row, otherRow)
+	}
+}
+
+// foretell enters what the stage answered in the report, and what it answers to the completion.
+func (h *rehearsal) foretell() (*Report, error) {
+	r, i := h.report, 0
+	for step := range h.plan.Steps() {
+		r.note(step, h.answers[i])
+		i++
+	}
+	if len(r.Refused) == 0 || h.closed {
+		last := Step{Row: h.plan.Rows, Command: h.plan.Completion()}
+		a, err := h.stage.play(last.Command)
 		if err != nil {
-			return fmt.Errorf("rehearse row %d: %w", step.Row, err)
+			return nil, fmt.Errorf("rehearse the completion: %w", err)
 		}
-		if closed && answer.Outcome == command.Recorded {
-			answer.Outcome, answer.Code, answer.Reason = command.Refused, "release_completed", "release "+plan.Release+" is complete, and this is not in it"
-			answer.Remedy = "a changed file is another release: import it under another name"
-		}
-		r.note(step, answer)
-		return nil
-	}
-	for step := range plan.Steps() {
-		if err := play(step); err != nil {
-			return err
-		}
-	}
-	if len(r.Refused) == 0 || closed {
-		if err := play(Step{Row: plan.Rows, Command: plan.Completion()}); err != nil {
-			return err
-		}
+		r.note(last, a)
 		r.Complete = len(r.Refused) == 0
 	}
 	r.sort()
-	return nil
+	return r, nil
 }
 
 // stage holds the states of the streams that a plan touches.
@@ -85,23 +142,10 @@ func newStage(plan *Plan) *stage {
 	return s
 }
 
-func (s *stage) load(ctx context.Context, log Log) error {
-	for entry, err := range log.Read(ctx, 0) {
-		if err != nil {
-			return err
-		}
-		if s.pledges[entry.Stream] == nil {
-			if _, ok := s.imports[entry.Stream]; !ok {
-				continue
-			}
-		}
-		f, err := wire.Decode(entry)
-		if err != nil {
-			return err
-		}
-		s.apply(f)
-	}
-	return nil
+// holds tells whether the plan touches a stream.
+func (s *stage) holds(stream string) bool {
+	_, ok := s.imports[stream]
+	return ok || s.pledges[stream] != nil
 }
 
 func (s *stage) apply(f *es.Fact) {

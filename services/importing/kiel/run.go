@@ -70,18 +70,19 @@ type Exception struct {
 // ErrUnanswered: some commands have no certain answer; importing the same file again settles them.
 var ErrUnanswered = errors.New("some commands were not answered: run the same import again, which adds nothing twice")
 
-// Run imports a tracker file. Importing the same file again records nothing. What is refused is in the report, and the rest is imported; the
-// control totals close the import only where nothing is refused, and once they have, nothing more is recorded under the release: of another
-// file, every command that differs is refused. The report is not nil where something may have been recorded, also beside an error: of the
-// ledger, ctx's, or ErrUnanswered.
+// Run imports a tracker file. Importing the same file again records nothing. What is refused is in the report, and the rest is imported,
+// each ID whole or not at all; the control totals close the import only where nothing is refused, and once they have, nothing more is
+// recorded under the release: of another file, every ID that differs is refused. The report is not nil where something may have been
+// recorded, also beside an error: of the ledger, ctx's, or ErrUnanswered.
 func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report, error) {
-	plan, r, closed, err := prepare(ctx, ledger, path, opts.Release)
+	h, err := rehearse(ctx, ledger, path, opts.Release)
 	if err != nil {
 		return nil, err
 	}
-	if closed {
-		return r, r.rehearse(ctx, ledger, plan, closed)
+	if h.closed {
+		return h.foretell()
 	}
+	plan, r := h.plan, h.report
 	if err := r.submit(ctx, ledger, slices.Collect(plan.Steps()), opts.Progress); err != nil {
 		return r, fmt.Errorf("import %s: %w", path, err)
 	}
@@ -96,19 +97,6 @@ func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report
 		return r, ErrUnanswered
 	}
 	return r, nil
-}
-
-// prepare plans the import of a file on what the log holds.
-func prepare(ctx context.Context, log Log, path, release string) (plan *Plan, r *Report, closed bool, err error) {
-	if plan, err = planOf(path, release); err != nil {
-		return nil, nil, false, err
-	}
-	known, err := plan.lookBack(ctx, log)
-	if err != nil {
-		return nil, nil, false, fmt.Errorf("read the ledger before the import of %s: %w", path, err)
-	}
-	exceptions := plan.compare(known)
-	return plan, newReport(plan, exceptions), known.closed, nil
 }
 
 // sort puts what many streams answered at once in the order of the rows.
@@ -185,7 +173,8 @@ func (r *Report) answered() int {
 
 // note enters one answer.
 func (r *Report) note(s Step, a *apiv1.Answer) {
-	row := Refused{Row: s.Row, ID: s.ID, Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy, command: true}
+	row := refusal(s, a)
+	row.command = true
 	switch a.Outcome {
 	case command.Recorded:
 		r.Recorded++
@@ -197,4 +186,9 @@ func (r *Report) note(s Step, a *apiv1.Answer) {
 		r.Unanswered = append(r.Unanswered, row)
 	}
 	r.Position = max(r.Position, a.Position)
+}
+
+// refusal is an answer that is no recording, as the report lists it.
+func refusal(s Step, a *apiv1.Answer) Refused {
+	return Refused{Row: s.Row, ID: s.ID, Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}
 }

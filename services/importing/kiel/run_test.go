@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,7 +131,7 @@ func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
 		change  func(records [][]string) [][]string
 		refused []string // of the report, in order
 	}{
-		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"line_exists 8", "import_completed 21"}},
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "line_exists 8", "import_completed 21"}},
 		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 13", "import_completed 21"}},
 		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"import_completed 20"}},
 		"row put before all":           {func(r [][]string) [][]string { return append([][]string{r[0], r[13]}, r[1:]...) }, nil},
@@ -161,7 +162,7 @@ func TestLaterRelease(t *testing.T) {
 	c := ledger(t)
 	first := run(t, c, quirks, "2024-06")
 	r := run(t, c, edited(t, func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }), "2024-08")
-	if r.Recorded != 1 || len(r.Refused) != first.Commands-2 || len(r.Exceptions) != 1 || r.Complete {
+	if r.Recorded != 1 || len(r.Refused) != first.Rows-1 || len(r.Exceptions) != 1 || r.Complete {
 		t.Fatalf("recorded %d, %d refused of %d, exceptions %v", r.Recorded, len(r.Refused), first.Commands, r.Exceptions)
 	}
 	if x := r.Exceptions[0]; x.ID != "QUM1" || x.OtherRelease != "2024-06" || x.Stream == x.OtherStream {
@@ -195,6 +196,32 @@ func TestBadRowsAreRefusedAndTheRestGoesOn(t *testing.T) {
 	if r.Complete || r.Recorded == 0 || r.Recorded != r.Commands-1 {
 		t.Errorf("recorded %d of %d commands, complete %v", r.Recorded, r.Commands, r.Complete)
 	}
+}
+
+// A pledge without one of its allocations would say something else: what a decider refuses keeps the whole ID out, on a dry run too.
+func TestNothingIsHalfRecorded(t *testing.T) {
+	path := edited(t, func(r [][]string) [][]string { r[8][13] = "-3"; return r }) // units of the second allocation of QCM1
+	c := ledger(t)
+	want := []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "bad_amount 8"}
+	expected := rehearse(t, c, path, "2024-06")
+	r := run(t, c, path, "2024-06")
+	for _, got := range []*kiel.Report{expected, r} {
+		if !slices.Equal(refused(got), want) || got.Complete || got.Recorded != got.Commands-1 {
+			t.Errorf("recorded %d of %d, complete %v, refused %v", got.Recorded, got.Commands, got.Complete, got.Refused)
+		}
+	}
+	whole := run(t, c, quirks, "2024-06")
+	if expect(t, whole, whole.Commands-r.Recorded, r.Recorded, 0); !whole.Complete {
+		t.Error("the corrected file does not complete the release")
+	}
+}
+
+func refused(r *kiel.Report) []string {
+	var out []string
+	for _, x := range r.Refused {
+		out = append(out, fmt.Sprint(x.Code, " ", x.Row))
+	}
+	return out
 }
 
 // silent is a ledger that answers nothing for certain.
