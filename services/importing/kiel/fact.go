@@ -58,6 +58,9 @@ func (m *mapping) read(r Row) (*fact, *problem) {
 	f := &fact{Row: r, when: readDate(r.raw(colAnnounced)), instrument: m.instrument(l), marks: marks{}}
 	f.category, f.mapping = m.category(l)
 	f.readValues()
+	if p := f.negative(); p != nil {
+		return nil, p
+	}
 	if !f.commits() {
 		f.readItem()
 	}
@@ -104,6 +107,23 @@ func (f *fact) readValues() {
 	case f.valueSource == "none", f.valueSource == "given" && f.stated == nil, f.valueSource == "priced" && f.stated != nil:
 		f.marks.set(flagValueSource, fmt.Sprintf("%q beside the monetary value %q", f.text(colValueSource), f.text(colStated)))
 	}
+}
+
+// negative: no promise is below zero, and the ledger would refuse it without naming the column.
+func (f *fact) negative() *problem {
+	stated := (*money.Amount)(nil)
+	if f.stated != nil {
+		stated = &f.stated.amount
+	}
+	for _, v := range []struct {
+		at     column
+		amount *money.Amount
+	}{{colStated, stated}, {colConverted, f.converted}, {colAllocatedEUR, f.allocated}, {colRedistributed, f.redistributed}} {
+		if v.amount != nil && v.amount.Sign() < 0 {
+			return &problem{"negative_value", fmt.Sprintf("column %s holds %q, and a value is zero or more", v.at.letters(), f.text(v.at)), "correct column " + v.at.letters()}
+		}
+	}
+	return nil
 }
 
 // number reads a numeric cell and marks what is odd about it.

@@ -216,6 +216,17 @@ func TestNothingIsHalfRecorded(t *testing.T) {
 	}
 }
 
+func TestNegativeValuesAreRefused(t *testing.T) {
+	for at, letters := range map[int]string{8: "I", 19: "T", 22: "W", 23: "X"} {
+		c := ledger(t)
+		r := run(t, c, edited(t, func(r [][]string) [][]string { r[8][at] = "-0.02"; return r }), "2024-06")
+		want := []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "negative_value 8"}
+		if !slices.Equal(refused(r), want) || !strings.Contains(r.Refused[3].Reason, "column "+letters+` holds "-0.02"`) || r.Refused[3].Remedy != "correct column "+letters {
+			t.Errorf("column %s: %+v", letters, r.Refused)
+		}
+	}
+}
+
 func refused(r *kiel.Report) []string {
 	var out []string
 	for _, x := range r.Refused {
