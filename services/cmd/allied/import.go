@@ -208,11 +208,14 @@ func flagNotes(flags map[string]uint64) []string {
 func problemNotes(what string, problems []kiel.Refused) []string {
 	var notes []string
 	for _, p := range problems {
-		note := fmt.Sprintf("%s: row %d", what, p.Row)
-		if p.ID != "" {
-			note += ", ID " + p.ID
+		var place []string
+		if p.Row != 0 { // 0 where the file has no such row
+			place = append(place, fmt.Sprintf("row %d", p.Row))
 		}
-		note += ": " + p.Code
+		if p.ID != "" {
+			place = append(place, "ID "+p.ID)
+		}
+		note := what + ": " + strings.Join(place, ", ") + ": " + p.Code
 		if p.Field != "" {
 			note += " at " + p.Field
 		}

@@ -13,61 +13,93 @@ import (
 // origin is a pledge that an import recorded before.
 type origin struct{ stream, release string }
 
+// record is a command that an import recorded before.
+type record struct {
+	stream, release string
+	command         uuid.UUID
+}
+
 // before is what the log holds of earlier imports.
 type before struct {
 	// pledges are those under the plan's IDs.
 	pledges map[string][]origin
+	// records are the importer's own, in the order of the log, by ID.
+	records map[string][]record
+	// missing are the IDs that the plan's release has recorded and no row of the file has.
+	missing []string
 	// closed: the release is complete, and from other rows than the plan's.
 	closed bool
 }
 
-// compare looks at the pledges that the log holds under the plan's IDs. An ID that the same release recorded as another pledge has changed
-// in what identifies it: it is refused, lest it count twice. A pledge that another release left under the ID cannot be matched with
-// certainty: it is an exception, and the plan's stands beside it.
+// compare judges the plan by what the log holds. What changed under the same release is refused, lest it count twice. A pledge that another
+// release left under an ID cannot be matched with certainty: it is an exception, and the plan's stands beside it.
 func (p *Plan) compare(known *before) []Exception {
 	exceptions := []Exception{}
 	kept := p.measures[:0]
 	for _, m := range p.measures {
-		var changed *problem
+		if changed := p.changed(m, known); changed != nil {
+			for _, f := range m.facts {
+				p.refuse(f.Row, changed)
+			}
+			continue
+		}
+		kept = append(kept, m)
 		for _, o := range known.pledges[m.id] {
-			switch {
-			case o.stream == m.stream:
-			case o.release == p.Release:
-				changed = &problem{
-					"identity_changed", fmt.Sprintf("release %s has recorded %s as %s, with another donor, or another date or explanation in its first row", p.Release, m.id, o.stream),
-					remedyOtherRelease,
-				}
-			default:
+			if o.stream != m.stream {
 				exceptions = append(exceptions, Exception{ID: m.id, Stream: m.stream, OtherStream: o.stream, OtherRelease: o.release})
 			}
 		}
-		if changed == nil {
-			kept = append(kept, m)
-			continue
-		}
-		for _, f := range m.facts {
-			p.refuse(f.Row, changed)
-		}
 	}
 	p.measures = kept
+	for _, id := range known.missing {
+		p.Refused = append(p.Refused, Refused{
+			ID: id, Code: "row_missing", Reason: fmt.Sprintf("release %s has recorded %s, and no row of this file has that ID", p.Release, id), Remedy: remedyOtherRelease,
+		})
+	}
 	return exceptions
+}
+
+// changed tells how an ID differs from what the same release has recorded of it: in what identifies the pledge, or in a row that moved,
+// vanished or says something else, whose command the plan then does not have. Rows that came are no change: an import may have broken off.
+func (p *Plan) changed(m *measure, known *before) *problem {
+	for _, o := range known.pledges[m.id] {
+		if o.stream != m.stream && o.release == p.Release {
+			return &problem{
+				"identity_changed", fmt.Sprintf("release %s has recorded %s as %s, with another donor, or another date or explanation in its first row", p.Release, m.id, o.stream),
+				remedyOtherRelease,
+			}
+		}
+	}
+	planned := map[string]bool{}
+	for s := range m.steps(p.Release) {
+		planned[s.Command.CommandId] = true
+	}
+	for _, r := range known.records[m.id] {
+		if r.release == p.Release && !planned[r.command.String()] {
+			return &problem{"row_changed", fmt.Sprintf("release %s has recorded %s with other content, or in other rows of the file", p.Release, m.id), remedyOtherRelease}
+		}
+	}
+	return nil
 }
 
 // lookBack reads the log, and no view, which may be behind, and brings the stage to what the log leads to. A pledge is known by its first
 // fact, which names its ID and release.
 func (p *Plan) lookBack(ctx context.Context, log Log, s *stage) (*before, error) {
-	ours := map[string]bool{}
+	ours, told := map[string]bool{}, map[string]bool{}
 	for _, m := range p.measures {
 		ours[m.id] = true
 	}
+	for _, r := range p.rows {
+		told[r.raw(colID)] = true
+	}
 	completion := p.Completion()
-	known := &before{pledges: map[string][]origin{}}
+	known := &before{pledges: map[string][]origin{}, records: map[string][]record{}}
 	for entry, err := range log.Read(ctx, 0) {
 		if err != nil {
 			return nil, err
 		}
 		kind, _, err := es.ParseStream(entry.Stream)
-		if err != nil || (kind != pledge.Kind || entry.Revision != 0) && !s.holds(entry.Stream) {
+		if err != nil || kind != pledge.Kind && !s.holds(entry.Stream) {
 			continue
 		}
 		f, err := wire.Decode(entry)
@@ -77,12 +109,21 @@ func (p *Plan) lookBack(ctx context.Context, log Log, s *stage) (*before, error)
 		if s.holds(entry.Stream) {
 			s.apply(f)
 		}
-		if entry.Revision != 0 {
+		if entry.Stream == completion.Stream {
+			if entry.Revision == 0 {
+				id, err := uuid.FromBytes(f.Envelope.GetCommandId())
+				known.closed = err != nil || id.String() != completion.CommandId
+			}
 			continue
 		}
-		if entry.Stream == completion.Stream {
-			id, err := uuid.FromBytes(f.Envelope.GetCommandId())
-			known.closed = err != nil || id.String() != completion.CommandId
+		if id, r, ok := recordOf(f); ok {
+			known.records[id] = append(known.records[id], r)
+			if r.release == p.Release && !told[id] {
+				told[id] = true
+				known.missing = append(known.missing, id)
+			}
+		}
+		if entry.Revision != 0 {
 			continue
 		}
 		for _, source := range f.Envelope.GetSources() {
@@ -92,4 +133,14 @@ func (p *Plan) lookBack(ctx context.Context, log Log, s *stage) (*before, error)
 		}
 	}
 	return known, nil
+}
+
+// recordOf tells under which ID an import recorded a fact; ok is false where another did, such as a person who cites the tracker.
+func recordOf(f *es.Fact) (id string, r record, ok bool) {
+	sources := f.Envelope.GetSources()
+	command, err := uuid.FromBytes(f.Envelope.GetCommandId())
+	if err != nil || f.Envelope.GetActor() != actor || len(sources) == 0 || sources[0].GetPublisher() != Publisher {
+		return "", record{}, false
+	}
+	return sources[0].GetExternalId(), record{f.Stream, sources[0].GetRelease(), command}, true
 }

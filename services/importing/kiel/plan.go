@@ -24,7 +24,7 @@ type Plan struct {
 	rows     []Row
 }
 
-// Refused is a row, or a command that a row leads to, that is not in the ledger, and why.
+// Refused is a row, or a command that a row leads to, that is not in the ledger, and why. Row 0 is an ID that the file has no row of.
 type Refused struct {
 	Row    int    `json:"row"`
 	ID     string `json:"id"`

@@ -131,9 +131,9 @@ func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
 		change  func(records [][]string) [][]string
 		refused []string // of the report, in order
 	}{
-		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "line_exists 8", "import_completed 21"}},
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8", "import_completed 21"}},
 		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 13", "import_completed 21"}},
-		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"import_completed 20"}},
+		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 20", "import_completed 20"}},
 		"row put before all":           {func(r [][]string) [][]string { return append([][]string{r[0], r[13]}, r[1:]...) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +155,47 @@ func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
 		t.Error("a changed file was recorded")
 	}
 	expect(t, run(t, c, quirks, "2024-06"), 0, first.Commands, 0)
+}
+
+// While a release is open, what is recorded of it still holds: a row that moved, vanished or changed its kind must not enter the books again.
+func TestChangedFileOfAnOpenReleaseIsRefused(t *testing.T) {
+	broken := func(r [][]string) [][]string { r[19][0] = " "; return r } // keeps the release open
+	for name, edit := range map[string]struct {
+		change   func(records [][]string) [][]string
+		refused  []string
+		recorded int // of QGF1, whose row is whole again
+	}{
+		"row moved":                    {func(r [][]string) [][]string { r[15], r[16] = r[16], r[15]; return r }, []string{"row_changed 14", "row_changed 15", "row_changed 16"}, 2},
+		"row moved to the end":         {func(r [][]string) [][]string { return append(append(r[:20:20], r[21]), r[20]) }, []string{"identity_changed 20", "identity_changed 21"}, 2},
+		"row vanished":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 20"}, 2},
+		"ID vanished":                  {func(r [][]string) [][]string { return r[:len(r)-2] }, []string{"row_missing 0"}, 2},
+		"commitment for an allocation": {func(r [][]string) [][]string { r[8][7], r[8][24] = "Commitment", "0"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
+		"allocation for a commitment":  {func(r [][]string) [][]string { r[5][7], r[5][24] = "Allocation", "QCM1_3"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
+		"allocation come":              {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, nil, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := ledger(t)
+			first := run(t, c, edited(t, broken), "2024-06")
+			if len(first.Refused) != 1 || first.Complete {
+				t.Fatalf("%+v", first)
+			}
+			path := edited(t, edit.change)
+			expected := rehearse(t, c, path, "2024-06")
+			r := run(t, c, path, "2024-06")
+			for _, got := range []*kiel.Report{expected, r} {
+				if !slices.Equal(refused(got), edit.refused) || got.Recorded != edit.recorded || got.Complete != (len(edit.refused) == 0) {
+					t.Errorf("recorded %d, complete %v, refused %+v", got.Recorded, got.Complete, got.Refused)
+				}
+			}
+		})
+	}
+}
+
+func another(record []string, allocation string) []string {
+	out := slices.Clone(record)
+	out[24] = allocation
+	return out
 }
 
 // A later release: what is matched with certainty is there already and is not recorded twice; what is not opens a pledge and an exception.

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/allied-ledger/allied/services/importing/kiel"
+)
+
+func TestRefusalsNameTheirPlace(t *testing.T) {
+	got := problemNotes("refused", []kiel.Refused{
+		{Row: 8, ID: "DEM1", Code: "row_changed", Reason: "changed", Remedy: "rename"},
+		{Row: 9, Code: "id_missing", Reason: "none", Remedy: "give one"},
+		{ID: "DEM2", Code: "row_missing", Reason: "gone", Remedy: "rename"},
+	})
+	want := []string{
+		"refused: row 8, ID DEM1: row_changed: changed; rename", "refused: row 9: id_missing: none; give one",
+		"refused: ID DEM2: row_missing: gone; rename",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
