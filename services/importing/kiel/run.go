@@ -188,7 +188,13 @@ func (r *Report) note(s Step, a *apiv1.Answer) {
 	r.Position = max(r.Position, a.Position)
 }
 
-// refusal is an answer that is no recording, as the report lists it.
+// refusal is an answer that is no recording, as the report lists it. Who imports a file chose neither lines nor command ids: where those are
+// taken, the row is recorded otherwise.
 func refusal(s Step, a *apiv1.Answer) Refused {
-	return Refused{Row: s.Row, ID: s.ID, Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}
+	out := Refused{Row: s.Row, ID: s.ID, Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}
+	if a.Code == "line_exists" || a.Code == "command_id_reused" {
+		out.Code, out.Field, out.Remedy = "row_changed", "", remedyOtherRelease
+		out.Reason = "the ledger holds this row already: with other content, from other rows of the file, or as another version of the importer read it"
+	}
+	return out
 }

@@ -41,7 +41,7 @@ func ledger(t *testing.T) *client.Client {
 	return client.New(nc, client.Config{})
 }
 
-func run(t *testing.T, c *client.Client, path, release string) *kiel.Report {
+func run(t *testing.T, c kiel.Ledger, path, release string) *kiel.Report {
 	t.Helper()
 	r, err := kiel.Run(t.Context(), c, path, kiel.Options{Release: release})
 	if err != nil {
@@ -288,6 +288,37 @@ func (silent) SubmitAll(_ context.Context, cmds iter.Seq[*apiv1.Command], answer
 		i++
 	}
 	return nil
+}
+
+// taken is a ledger in which another importer came first, after the log was read.
+type taken struct {
+	*client.Client
+	code string
+}
+
+func (l taken) SubmitAll(_ context.Context, cmds iter.Seq[*apiv1.Command], answer func(int, *apiv1.Command, *apiv1.Answer) error) error {
+	i := 0
+	for c := range cmds {
+		if err := answer(i, c, &apiv1.Answer{Outcome: "refused", Code: l.code, Field: "allocate_pledge.line.line", Reason: "taken", Remedy: "use another id"}); err != nil {
+			return err
+		}
+		i++
+	}
+	return nil
+}
+
+func TestTakenIDsAreReportedAsChangedRows(t *testing.T) {
+	for _, code := range []string{"line_exists", "command_id_reused"} {
+		r := run(t, taken{ledger(t), code}, quirks, "2024-06")
+		if len(r.Refused) != r.Commands-1 {
+			t.Fatalf("%s: %+v", code, r)
+		}
+		for _, x := range r.Refused {
+			if x.Code != "row_changed" || x.Field != "" || !strings.Contains(x.Reason, "holds this row already") || !strings.Contains(x.Remedy, "another release") {
+				t.Errorf("%s: %+v", code, x)
+			}
+		}
+	}
 }
 
 func TestUnansweredCommandsAreListed(t *testing.T) {
