@@ -167,6 +167,7 @@ func TestChangedFileOfAnOpenReleaseIsRefused(t *testing.T) {
 	}{
 		"row moved":                    {func(r [][]string) [][]string { r[15], r[16] = r[16], r[15]; return r }, []string{"row_changed 14", "row_changed 15", "row_changed 16"}, 2},
 		"row moved to the end":         {func(r [][]string) [][]string { return append(append(r[:20:20], r[21]), r[20]) }, []string{"identity_changed 20", "identity_changed 21"}, 2},
+		"later row of a package moved": {func(r [][]string) [][]string { r[18], r[19] = r[19], r[18]; return r }, []string{"row_changed 17", "other_row_refused 19"}, 2},
 		"row vanished":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 20"}, 2},
 		"ID vanished":                  {func(r [][]string) [][]string { return r[:len(r)-2] }, []string{"row_missing 0"}, 2},
 		"commitment for an allocation": {func(r [][]string) [][]string { r[8][7], r[8][24] = "Commitment", "0"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
