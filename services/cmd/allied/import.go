@@ -31,9 +31,11 @@ func (c *cli) importCommand() *cobra.Command {
 		Short: "Import the main sheet of the Kiel Institute's Ukraine Support Tracker, .xlsx or .csv",
 		Long: `Imports the tracker's main sheet: a pledge for each ID, an allocation for each of its packages, their rows as items. What the file
 says beyond a known commitment is recorded as observed; what it does not say is counted as undisclosed, never as zero. Doubtful rows are
-imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on.
+imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on: each ID whole or not at all.
 
-Importing the same file again records nothing. --dry-run shows what would happen, and records nothing either.`,
+Importing the same file again records nothing; a changed file is another release and needs another name. Of a later release, what an
+earlier one recorded with the same content is matched and not recorded again, and what it restates is refused for now. --dry-run shows
+what would happen, and records nothing either.`,
 		Example: `  allied import kiel UST_main_data.xlsx --release 2024-06 --dry-run
   allied import kiel UST_main_data.xlsx --release 2024-06`,
 		Args: exactly("FILE"),
@@ -167,10 +169,10 @@ func (readOnlyLedger) SubmitAll(context.Context, iter.Seq[*apiv1.Command], func(
 func printImport(r *kiel.Report) *printout {
 	out := &printout{document: r, items: []any{r}, columns: []column{
 		left("dataset"), left("release"), right("rows"), right("pledges"), right("allocations"), right("commands"), right("recorded"),
-		right("repeated"), right("refused"), right("unanswered"), right("position"), hidden("complete"), hidden("dry_run"),
+		right("repeated"), right("matched"), right("refused"), right("unanswered"), right("position"), hidden("complete"), hidden("dry_run"),
 	}}
 	out.add(r.Dataset, r.Release, strconv.Itoa(r.Rows), strconv.Itoa(r.Pledges), strconv.Itoa(r.Allocations), strconv.Itoa(r.Commands),
-		strconv.Itoa(r.Recorded), strconv.Itoa(r.Repeated), strconv.Itoa(len(r.Refused)), strconv.Itoa(len(r.Unanswered)),
+		strconv.Itoa(r.Recorded), strconv.Itoa(r.Repeated), strconv.Itoa(r.Matched), strconv.Itoa(len(r.Refused)), strconv.Itoa(len(r.Unanswered)),
 		strconv.FormatUint(r.Position, 10), strconv.FormatBool(r.Complete), strconv.FormatBool(r.DryRun))
 	if r.DryRun {
 		out.notes = append(out.notes, "dry run: this is what would happen; nothing is recorded")

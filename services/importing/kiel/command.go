@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"iter"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/allied-ledger/allied/events/category"
 	"github.com/allied-ledger/allied/events/ident"
@@ -27,9 +29,12 @@ const (
 	sourceTextRunesMax  = 1000
 )
 
-// steps yields the commands of one measure: its commitments, then its allocations.
+// steps yields the commands of one measure: its commitments, then its allocations; none where another release recorded the same.
 func (m *measure) steps(release string) iter.Seq[Step] {
 	return func(yield func(Step) bool) {
+		if m.matched {
+			return
+		}
 		for _, s := range m.commits(release) {
 			if !yield(s) {
 				return
@@ -71,9 +76,9 @@ func (m *measure) commits(release string) []Step {
 }
 
 func (m *measure) commit(release, allocationID string, facts []*fact, lines []*apiv1.CommitLine) Step {
-	c := m.command(release, kindCommit, allocationID, facts)
-	c.Body = &apiv1.Command_CommitPledge{CommitPledge: &apiv1.CommitPledge{Title: facts[0].title(), Commitments: lines}}
-	return Step{facts[0].Number, m.id, c}
+	s := m.step(release, kindCommit, allocationID, facts)
+	s.Command.Body = &apiv1.Command_CommitPledge{CommitPledge: &apiv1.CommitPledge{Title: facts[0].title(), Commitments: lines}}
+	return s
 }
 
 func (m *measure) commitLine(release, allocationID string, number int, f *fact) *apiv1.CommitLine {
@@ -116,7 +121,7 @@ func (m *measure) undisclosedLine(release string, a *allocation) *apiv1.CommitLi
 
 // allocate: one package, its rows as items.
 func (m *measure) allocate(release string, a *allocation) Step {
-	c := m.command(release, kindAllocate, a.id, a.facts)
+	s := m.step(release, kindAllocate, a.id, a.facts)
 	code, found := kindOf(a.facts)
 	values := a.values()
 	line := &apiv1.Line{
@@ -128,8 +133,8 @@ func (m *measure) allocate(release string, a *allocation) Step {
 	for i, f := range a.facts {
 		items[i] = f.item(release, a.tracker != nil)
 	}
-	c.Body = &apiv1.Command_AllocatePledge{AllocatePledge: &apiv1.AllocatePledge{Title: a.facts[0].title(), Line: line, Items: items}}
-	return Step{a.facts[0].Number, m.id, c}
+	s.Command.Body = &apiv1.Command_AllocatePledge{AllocatePledge: &apiv1.AllocatePledge{Title: a.facts[0].title(), Line: line, Items: items}}
+	return s
 }
 
 // values: the tracker's own; its redistributed one, which for a package's remainder is included in the other allocations of the package;
@@ -214,21 +219,22 @@ func control(values []*apiv1.Value) string {
 	return ""
 }
 
-// command fills what all commands of a measure share.
-func (m *measure) command(release, kind, allocationID string, facts []*fact) *apiv1.Command {
+// step fills what all commands of a measure share.
+func (m *measure) step(release, kind, allocationID string, facts []*fact) Step {
 	rows := make([]Row, len(facts))
 	for i, f := range facts {
 		rows[i] = f.Row
 	}
 	w := whenOf(facts)
-	id := ident.ImportedCommand(m.stream, release, kind, allocationID, facts[0].Number, contentDigest(rows))
 	c := &apiv1.Command{
-		CommandId: id.String(), Stream: m.stream, Donor: m.donor, Beneficiary: Beneficiary, Effective: w.effective, EffectiveAsStated: w.asStated,
-		Actor: actor, Observed: true, Flags: lifted(facts),
+		Stream: m.stream, Donor: m.donor, Beneficiary: Beneficiary, Effective: w.effective, EffectiveAsStated: w.asStated, Actor: actor,
+		Observed: true, Flags: lifted(facts),
 		Sources: []*eventv1.Source{{Publisher: Publisher, Release: release, ExternalId: m.id, Url: trackerURL, Locator: rowsOf(facts)}},
 	}
 	c.Sources = append(c.Sources, references(facts)...)
-	return c
+	s := Step{Row: facts[0].Number, ID: m.id, Command: c, kind: kind, allocation: allocationID, content: contentDigest(rows)}
+	c.CommandId = s.idUnder(release, s.Row).String()
+	return s
 }
 
 const trackerURL = "https://www.ifw-kiel.de/topics/war-against-ukraine/ukraine-support-tracker/"
@@ -277,7 +283,7 @@ func (f *fact) source(release string) *eventv1.Source {
 	return &eventv1.Source{Publisher: Publisher, Release: release, ExternalId: external, Locator: rowsOf([]*fact{f})}
 }
 
-// rowsOf writes the numbers of rows, such as `row 5`, or `rows 10-22, 30`.
+// rowsOf writes the numbers of rows, such as `row 5`, or `rows 10-22, 30`; firstRow reads the first.
 func rowsOf(facts []*fact) string {
 	if len(facts) == 1 {
 		return fmt.Sprintf("row %d", facts[0].Number)
@@ -299,6 +305,20 @@ func rowsOf(facts []*fact) string {
 		i = j + 1
 	}
 	return b.String()
+}
+
+// firstRow is 0 where a locator names no row.
+func firstRow(locator string) int {
+	_, numbers, _ := strings.Cut(locator, " ")
+	end := strings.IndexFunc(numbers, func(r rune) bool { return !unicode.IsDigit(r) })
+	if end < 0 {
+		end = len(numbers)
+	}
+	n, err := strconv.Atoi(numbers[:end])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // kindOf is the category that the rows share, and the labels of the first.

@@ -3,6 +3,7 @@ package kiel
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/pledge"
@@ -17,6 +18,7 @@ type origin struct{ stream, release string }
 type record struct {
 	stream, release string
 	command         uuid.UUID
+	row             int // the first of its rows
 }
 
 // before is what the log holds of earlier imports.
@@ -31,15 +33,16 @@ type before struct {
 	closed bool
 }
 
-// compare judges the plan by what the log holds. What changed under the same release is refused, lest it count twice. A pledge that another
-// release left under an ID cannot be matched with certainty: it is an exception, and the plan's stands beside it.
+// compare judges the plan by what the log holds. What changed is refused, lest it count twice, and what another release recorded with the
+// same content is matched. Another pledge that another release left under an ID cannot be matched with certainty: it is an exception, and
+// the plan's stands beside it.
 func (p *Plan) compare(known *before) []Exception {
 	exceptions := []Exception{}
 	kept := p.measures[:0]
 	for _, m := range p.measures {
-		if changed := p.changed(m, known); changed != nil {
+		if why := p.judge(m, known); why != nil {
 			for _, f := range m.facts {
-				p.refuse(f.Row, changed)
+				p.refuse(f.Row, why)
 			}
 			continue
 		}
@@ -59,9 +62,8 @@ func (p *Plan) compare(known *before) []Exception {
 	return exceptions
 }
 
-// changed tells how an ID differs from what the same release has recorded of it: in what identifies the pledge, or in a row that moved,
-// vanished or says something else, whose command the plan then does not have. Rows that came are no change: an import may have broken off.
-func (p *Plan) changed(m *measure, known *before) *problem {
+// judge compares a measure with what imports recorded under its ID and on its stream. It refuses what changed.
+func (p *Plan) judge(m *measure, known *before) *problem {
 	for _, o := range known.pledges[m.id] {
 		if o.stream != m.stream && o.release == p.Release {
 			return &problem{
@@ -70,16 +72,64 @@ func (p *Plan) changed(m *measure, known *before) *problem {
 			}
 		}
 	}
+	var same, other []record
+	for _, r := range known.records[m.id] {
+		if r.release == p.Release {
+			same = append(same, r)
+		} else if r.stream == m.stream {
+			other = append(other, r)
+		}
+	}
+	steps := slices.Collect(m.steps(p.Release))
+	switch {
+	case len(same) > 0:
+		return p.changed(m, steps, same)
+	case len(other) > 0:
+		return m.match(steps, other)
+	}
+	return nil
+}
+
+// changed refuses an ID of which the same release recorded a command that the plan does not have: a row moved, vanished or says something
+// else. Rows that came are no change, since an import may have broken off before them.
+func (p *Plan) changed(m *measure, steps []Step, recorded []record) *problem {
 	planned := map[string]bool{}
-	for s := range m.steps(p.Release) {
+	for _, s := range steps {
 		planned[s.Command.CommandId] = true
 	}
-	for _, r := range known.records[m.id] {
-		if r.release == p.Release && !planned[r.command.String()] {
-			return &problem{"row_changed", fmt.Sprintf("release %s has recorded %s with other content, or in other rows of the file", p.Release, m.id), remedyOtherRelease}
+	for _, r := range recorded {
+		if !planned[r.command.String()] {
+			return &problem{
+				"row_changed", fmt.Sprintf("release %s has recorded %s with other content, or in other rows of the file", p.Release, m.id), remedyOtherRelease,
+			}
 		}
 	}
 	return nil
+}
+
+// match finds a pledge of another release again where each of its commands was recorded from rows with the same content, wherever they
+// stood, and no other command was. A pledge that the release restates is refused: recording it again would count it twice.
+func (m *measure) match(steps []Step, recorded []record) *problem {
+	left := slices.Clone(recorded)
+	for _, s := range steps {
+		i := slices.IndexFunc(left, func(r record) bool { return r.command == s.idUnder(r.release, r.row) })
+		if i < 0 {
+			return m.restated(recorded)
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	if len(left) > 0 {
+		return m.restated(recorded)
+	}
+	m.matched = true
+	return nil
+}
+
+func (m *measure) restated(recorded []record) *problem {
+	return &problem{
+		"restated", fmt.Sprintf("release %s has recorded %s with other content", recorded[0].release, m.id),
+		"restatements cannot be imported yet; what is recorded stands, and nothing was changed",
+	}
 }
 
 // lookBack reads the log, and no view, which may be behind, and brings the stage to what the log leads to. A pledge is known by its first
@@ -117,7 +167,9 @@ func (p *Plan) lookBack(ctx context.Context, log Log, s *stage) (*before, error)
 			continue
 		}
 		if id, r, ok := recordOf(f); ok {
-			known.records[id] = append(known.records[id], r)
+			if n := len(known.records[id]); n == 0 || known.records[id][n-1] != r { // a command's facts stand together
+				known.records[id] = append(known.records[id], r)
+			}
 			if r.release == p.Release && !told[id] {
 				told[id] = true
 				known.missing = append(known.missing, id)
@@ -142,5 +194,5 @@ func recordOf(f *es.Fact) (id string, r record, ok bool) {
 	if err != nil || f.Envelope.GetActor() != actor || len(sources) == 0 || sources[0].GetPublisher() != Publisher {
 		return "", record{}, false
 	}
-	return sources[0].GetExternalId(), record{f.Stream, sources[0].GetRelease(), command}, true
+	return sources[0].GetExternalId(), record{f.Stream, sources[0].GetRelease(), command, firstRow(sources[0].GetLocator())}, true
 }

@@ -24,6 +24,8 @@ type measure struct {
 	facts       []*fact // in file order
 	commitments []*fact
 	allocations []*allocation
+	// matched: another release recorded the same content, and nothing of it is sent.
+	matched bool
 }
 
 // allocation is one package: the rows of an ID with one Allocation ID.

@@ -1,11 +1,13 @@
 package kiel
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"iter"
 	"regexp"
 
+	"github.com/allied-ledger/allied/events/ident"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/google/uuid"
 )
@@ -141,6 +143,14 @@ type Step struct {
 	Row     int
 	ID      string
 	Command *apiv1.Command
+
+	kind, allocation string
+	content          [sha256.Size]byte // digest of its rows
+}
+
+// idUnder is the command's id in a release where its rows begin with another number.
+func (s Step) idUnder(release string, row int) uuid.UUID {
+	return ident.ImportedCommand(s.Command.Stream, release, s.kind, s.allocation, row, s.content)
 }
 
 // Steps yields the commands in the order that each stream needs: the commitments of an ID, then its allocations.

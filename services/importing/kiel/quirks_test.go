@@ -158,7 +158,7 @@ func TestQuirks(t *testing.T) {
 
 func describe(b *strings.Builder, s Step) {
 	c := s.Command
-	fmt.Fprintf(b, "%s row %d: %s %s %q %s; %s\n", s.ID, s.Row, s.kind(), c.Effective, c.EffectiveAsStated, c.Donor, codes(c.Flags))
+	fmt.Fprintf(b, "%s row %d: %s %s %q %s; %s\n", s.ID, s.Row, s.kind, c.Effective, c.EffectiveAsStated, c.Donor, codes(c.Flags))
 	for _, l := range c.GetCommitPledge().GetCommitments() {
 		describeLine(b, l.Line)
 	}

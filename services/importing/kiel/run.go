@@ -45,8 +45,10 @@ type Report struct {
 	Kinds    map[string]int `json:"kinds"`
 	// Recorded, Repeated (recorded before, nothing added), Refused and Unanswered are what the commands were answered; Refused also holds
 	// rows that lead to no command.
-	Recorded   int       `json:"recorded"`
-	Repeated   int       `json:"repeated"`
+	Recorded int `json:"recorded"`
+	Repeated int `json:"repeated"`
+	// Matched counts pledges that another release recorded with the same content; nothing is sent of them.
+	Matched    int       `json:"matched"`
 	Refused    []Refused `json:"refused"`
 	Unanswered []Refused `json:"unanswered"`
 	// Exceptions are pledges of this release beside a pledge of another release with the same ID, which could not be matched with certainty.
@@ -127,21 +129,16 @@ func newReport(plan *Plan, exceptions []Exception) *Report {
 		Kinds: map[string]int{kindComplete: 1}, Refused: append([]Refused{}, plan.Refused...), Unanswered: []Refused{}, Exceptions: exceptions,
 		Commands: 1,
 	}
+	for _, m := range plan.measures {
+		if m.matched {
+			r.Matched++
+		}
+	}
 	for s := range plan.Steps() {
-		r.Kinds[s.kind()]++
+		r.Kinds[s.kind]++
 		r.Commands++
 	}
 	return r
-}
-
-func (s Step) kind() string {
-	switch s.Command.Body.(type) {
-	case *apiv1.Command_CommitPledge:
-		return kindCommit
-	case *apiv1.Command_AllocatePledge:
-		return kindAllocate
-	}
-	return kindComplete
 }
 
 func (r *Report) submit(ctx context.Context, ledger Ledger, steps []Step, progress func(answered, commands int)) error {

@@ -199,16 +199,76 @@ func another(record []string, allocation string) []string {
 	return out
 }
 
-// A later release: what is matched with certainty is there already and is not recorded twice; what is not opens a pledge and an exception.
+// A later release: what it repeats, wherever its rows stand now, is matched and not recorded twice; what cannot be matched with certainty
+// opens a pledge and an exception.
 func TestLaterRelease(t *testing.T) {
 	c := ledger(t)
 	first := run(t, c, quirks, "2024-06")
-	r := run(t, c, edited(t, func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }), "2024-08")
-	if r.Recorded != 1 || len(r.Refused) != first.Rows-1 || len(r.Exceptions) != 1 || r.Complete {
-		t.Fatalf("recorded %d, %d refused of %d, exceptions %v", r.Recorded, len(r.Refused), first.Commands, r.Exceptions)
+	later := edited(t, func(r [][]string) [][]string {
+		r[13][5] = "Another explanation."
+		come := another(r[19], "QGF2_1")
+		come[0] = "QGF2"
+		return append([][]string{r[0], come}, r[1:]...)
+	})
+	expected := rehearse(t, c, later, "2024-08")
+	r := run(t, c, later, "2024-08")
+	for _, got := range []*kiel.Report{expected, r} {
+		if got.Recorded != 4 || got.Matched != first.Pledges-1 || got.Pledges != first.Pledges+1 || len(got.Exceptions) != 1 || !got.Complete {
+			t.Fatalf("recorded %d, matched %d, refused %v, exceptions %v, complete %v", got.Recorded, got.Matched, got.Refused, got.Exceptions, got.Complete)
+		}
 	}
 	if x := r.Exceptions[0]; x.ID != "QUM1" || x.OtherRelease != "2024-06" || x.Stream == x.OtherStream {
 		t.Errorf("%+v", x)
+	}
+	again := run(t, c, later, "2024-08")
+	if expect(t, again, 0, 4, 0); again.Matched != r.Matched || !again.Complete {
+		t.Errorf("%+v", again)
+	}
+	if last := run(t, c, quirks, "2024-10"); last.Matched != first.Pledges || last.Recorded != 1 || !last.Complete {
+		t.Errorf("recorded %d, matched %d, refused %v", last.Recorded, last.Matched, last.Refused)
+	}
+	expect(t, run(t, c, quirks, "2024-06"), 0, first.Commands, 0)
+}
+
+func TestRestatementsAreRefused(t *testing.T) {
+	c := ledger(t)
+	twins := func(r [][]string) [][]string { return append(r, r[5], r[5]) } // three commitments of QCM1 that look the same
+	first := run(t, c, edited(t, twins), "2024-06")
+	if !first.Complete {
+		t.Fatalf("%+v", first)
+	}
+	for name, edit := range map[string]struct {
+		change  func(records [][]string) [][]string
+		refused []string
+	}{
+		"nothing":             {func(r [][]string) [][]string { return r }, nil},
+		"value":               {func(r [][]string) [][]string { r[21][22] = "6"; return r }, []string{"restated 20", "restated 21"}},
+		"what nobody reads":   {func(r [][]string) [][]string { r[21][70] = "A remark."; return r }, []string{"restated 20", "restated 21"}},
+		"allocation come":     {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, []string{"restated 20", "restated 21", "restated 24"}},
+		"allocation gone":     {func(r [][]string) [][]string { return append(r[:21:21], r[22:]...) }, []string{"restated 20"}},
+		"one of the twins":    {func(r [][]string) [][]string { return r[:23] }, []string{"restated 5", "restated 6", "restated 7", "restated 8", "restated 22"}},
+		"another of the kind": {func(r [][]string) [][]string { return append(r, r[5]) }, []string{"restated 5", "restated 6", "restated 7", "restated 8", "restated 22", "restated 23", "restated 24"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := events(t, c)
+			path := edited(t, func(r [][]string) [][]string { return edit.change(twins(r)) })
+			release := strings.ReplaceAll(name, " ", "-")
+			expected := rehearse(t, c, path, release)
+			r := run(t, c, path, release)
+			for _, got := range []*kiel.Report{expected, r} {
+				if !slices.Equal(refused(got), edit.refused) || got.Complete != (len(edit.refused) == 0) {
+					t.Errorf("complete %v, refused %+v", got.Complete, got.Refused)
+				}
+				for _, x := range got.Refused {
+					if !strings.Contains(x.Reason, "release 2024-06") || !strings.Contains(x.Remedy, "nothing was changed") {
+						t.Errorf("%+v", x)
+					}
+				}
+			}
+			if n := events(t, c) - before; n != uint64(r.Recorded) || r.Recorded > 1 {
+				t.Errorf("%d events, %d recorded", n, r.Recorded)
+			}
+		})
 	}
 }
 
