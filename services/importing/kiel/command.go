@@ -59,20 +59,27 @@ func (m *measure) commits(release string) []Step {
 		return out
 	}
 	for _, a := range m.allocations {
-		var lines []*apiv1.CommitLine
-		var facts []*fact
-		for _, f := range a.facts {
-			if f.converted != nil {
-				lines = append(lines, m.commitLine(release, a.id, len(lines), f))
-				facts = append(facts, f)
-			}
-		}
-		if lines == nil {
-			lines, facts = []*apiv1.CommitLine{m.undisclosedLine(release, a)}, a.facts
-		}
-		out = append(out, m.commit(release, a.id, facts, lines))
+		out = append(out, m.commitPackage(release, a))
 	}
 	return out
+}
+
+// commitPackage takes the package's category on every line, so that what is committed and what is allocated of it meet in one row of a total.
+func (m *measure) commitPackage(release string, a *allocation) Step {
+	var lines []*apiv1.CommitLine
+	var facts []*fact
+	for _, f := range a.facts {
+		if f.converted != nil {
+			c := m.commitLine(release, a.id, len(lines), f)
+			c.Line.Category, c.Line.Mapping = kindOf(a.facts)
+			lines = append(lines, c)
+			facts = append(facts, f)
+		}
+	}
+	if lines == nil {
+		lines, facts = []*apiv1.CommitLine{m.undisclosedLine(release, a)}, a.facts
+	}
+	return m.commit(release, a.id, facts, lines)
 }
 
 func (m *measure) commit(release, allocationID string, facts []*fact, lines []*apiv1.CommitLine) Step {

@@ -198,6 +198,27 @@ func codes(flags []*eventv1.Flag) string {
 	return strings.Join(out, " ")
 }
 
+func TestAPackageIsCommittedAndAllocatedInOneCategory(t *testing.T) {
+	committed := map[string]string{} // by allocation id
+	lines := 0
+	for s := range planFor(t, quirkRows(t)).Steps() {
+		for _, c := range s.Command.GetCommitPledge().GetCommitments() {
+			if s.allocation != "" {
+				lines++
+				committed[s.allocation] += c.Line.Category + " "
+			}
+		}
+		if a := s.Command.GetAllocatePledge(); a != nil && committed[s.allocation] != "" {
+			if c := strings.Fields(committed[s.allocation]); slices.ContainsFunc(c, func(code string) bool { return code != a.Line.Category }) {
+				t.Errorf("%s is committed as %v and allocated as %s", s.allocation, c, a.Line.Category)
+			}
+		}
+	}
+	if lines < 10 {
+		t.Errorf("only %d lines were compared", lines)
+	}
+}
+
 func TestQuirksShowEveryFlag(t *testing.T) {
 	p := planFor(t, quirkRows(t))
 	for f := range meanings {
