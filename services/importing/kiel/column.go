@@ -45,6 +45,7 @@ const (
 	donationAllocation    = "Allocation"
 	specificFacility      = "European Peace Facility"
 	specificAppropriation = "Budgetary appropriations"
+	specificConsolidation = "Consolidation" // or begins so
 )
 
 // header names the columns that are read.

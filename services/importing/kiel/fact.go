@@ -54,7 +54,7 @@ func (m *mapping) read(r Row) (*fact, *problem) {
 	if p := identityProblem(r); p != nil {
 		return nil, p
 	}
-	l := labels{r.raw(colGeneralType), r.raw(colSpecificType), r.raw(colItem), r.raw(colItemType), r.raw(colItemSubType), r.raw(colReconstruction)}
+	l := labelsOf(r)
 	f := &fact{Row: r, when: readDate(r.raw(colAnnounced)), instrument: m.instrument(l), marks: marks{}}
 	f.category, f.mapping = m.category(l)
 	f.readValues()
@@ -178,7 +178,10 @@ func (f *fact) markKind() {
 	if strings.HasSuffix(f.category, ".ENVELOPE") {
 		f.marks.set(flagEnvelope, f.mapping.GetAsFound())
 	}
-	if strings.HasPrefix(f.text(colSpecificType), "Consolidation") {
+	if f.commits() && f.named() {
+		f.marks.set(flagItemOnCommitment, f.name())
+	}
+	if strings.HasPrefix(f.text(colSpecificType), specificConsolidation) {
 		f.marks.set(flagPlug, f.text(colSpecificType))
 	}
 	if strings.HasPrefix(f.text(colOfficial), "No") {

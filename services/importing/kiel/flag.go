@@ -24,6 +24,7 @@ const (
 	flagUnmapped         mark = "unmapped"
 	flagPlug             mark = "plug"
 	flagEnvelope         mark = "envelope"
+	flagItemOnCommitment mark = "item_on_commitment"
 	flagRedistributed    mark = "redistributed"
 	flagReimburses       mark = "reimbursement_pool"
 	flagValueSource      mark = "doubtful_value_source"
@@ -50,6 +51,7 @@ var meanings = map[mark]string{
 	flagUnmapped:         "no category is known for the labels",
 	flagPlug:             "a statistical entry that fills a gap between totals; an estimate",
 	flagEnvelope:         "a budget without a purpose yet",
+	flagItemOnCommitment: "the row commits and names an item, which the note alone keeps",
 	flagRedistributed:    "on the redistributed basis this value is spread over the other allocations of its package",
 	flagReimburses:       "pays back what donors gave: linked to their aid, never added to it",
 	flagValueSource:      "what the file says of the value's source does not fit the value",

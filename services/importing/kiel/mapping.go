@@ -7,13 +7,14 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/allied-ledger/allied/events/category"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
-// The mapping of the tracker's labels that stands in every event; its version changes with every change of mapping.csv.
+// The mapping of the tracker's labels that stands in every event; its version changes with every change of mapping.csv or of special.
 const (
 	mappingName    = "kiel_tracker"
-	mappingVersion = "2024-06.1"
+	mappingVersion = "2024-06.2"
 )
 
 //go:embed mapping.csv
@@ -22,6 +23,15 @@ var mappingCSV string
 // labels is what the tracker says of a row's kind, as raw text.
 type labels struct {
 	general, specific, item, itemType, itemSubType, reconstruction string
+
+	commits bool // a Commitment row
+}
+
+func labelsOf(r Row) labels {
+	return labels{
+		general: r.raw(colGeneralType), specific: r.raw(colSpecificType), item: r.raw(colItem), itemType: r.raw(colItemType),
+		itemSubType: r.raw(colItemSubType), reconstruction: r.raw(colReconstruction), commits: r.text(colDonation) == donationCommitment,
+	}
 }
 
 // key is what one rule matches.
@@ -77,19 +87,36 @@ func keyOf(match string, l labels) key {
 	return k
 }
 
-// category is the code of the first rule that matches, and the labels that it matched. What no rule matches is unmapped, below the top
-// that the general type names.
+// special is the code of what its kind of aid alone decides, whatever item stands in the row: a statistical entry is a plug, and an
+// appropriation that is only committed has no purpose yet. It is empty for the rest.
+func special(l labels) string {
+	switch specific := tidy(l.specific); {
+	case strings.HasPrefix(specific, specificConsolidation):
+		return topOf(l.general) + "." + category.Plug
+	case l.commits && specific == specificAppropriation:
+		return topOf(l.general) + "." + category.Envelope
+	}
+	return ""
+}
+
+// category is the code of what is special, or of the first rule that matches, and the labels that decided.
 func (m *mapping) category(l labels) (string, *eventv1.CategoryMapping) {
-	found := &eventv1.CategoryMapping{Mapping: mappingName, Version: mappingVersion}
+	code, asFound := m.byRule(l)
+	if s := special(l); s != "" {
+		code, asFound = s, keyOf("aid_specific", l).asFound()
+	}
+	return code, &eventv1.CategoryMapping{Mapping: mappingName, Version: mappingVersion, AsFound: asFound}
+}
+
+// byRule: what no rule matches is unmapped, below the top that the general type names.
+func (m *mapping) byRule(l labels) (code, asFound string) {
 	for _, match := range m.order {
 		k := keyOf(match, l)
 		if r, ok := m.rules[k]; ok {
-			found.AsFound = k.asFound()
-			return r.code, found
+			return r.code, k.asFound()
 		}
 	}
-	found.AsFound = keyOf("aid_specific", l).asFound()
-	return topOf(l.general) + ".UNMAPPED", found
+	return topOf(l.general) + ".UNMAPPED", keyOf("aid_specific", l).asFound()
 }
 
 func (k key) asFound() string {

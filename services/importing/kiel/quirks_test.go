@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -196,6 +197,64 @@ func codes(flags []*eventv1.Flag) string {
 		out = append(out, f.Code)
 	}
 	return strings.Join(out, " ")
+}
+
+// factOf reads a row of the quirk file with some cells changed.
+func factOf(t testing.TB, number int, cells map[column]string) *fact {
+	t.Helper()
+	m, err := loadMapping()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, problem := m.read(with(quirkRows(t), number, cells)[number-1])
+	if problem != nil {
+		t.Fatal(problem)
+	}
+	return f
+}
+
+// with returns the rows with some cells of one changed.
+func with(rows []Row, number int, cells map[column]string) []Row {
+	out := slices.Clone(rows)
+	changed := slices.Clone(out[number-1].Cells)
+	for c, s := range cells {
+		changed[c] = s
+	}
+	out[number-1] = NewRow(number, changed)
+	return out
+}
+
+// What its kind of aid says of a row stands before any item that it names.
+func TestEnvelopesAndPlugsAreNoItems(t *testing.T) {
+	tank := map[column]string{colItem: "T-72 tank", colItemType: "Heavy weapon", colItemSubType: "Main Battle Tank (MBT)"}
+	for _, c := range []struct {
+		general, specific, donation string
+		code                        string
+		flags                       []mark
+	}{
+		{"Military", "Budgetary appropriations", "Commitment", "MIL.ENVELOPE", []mark{flagEnvelope, flagItemOnCommitment}},
+		{"Financial", "Budgetary appropriations ", "Commitment", "FIN.ENVELOPE", []mark{flagEnvelope, flagItemOnCommitment}},
+		{"Military", "Budgetary appropriations", "Allocation", "MIL.ARMOUR.TANK", nil},
+		{"Military", "Weapons and equipment", "Commitment", "MIL.ARMOUR.TANK", []mark{flagItemOnCommitment}},
+		{"Military", "Consolidation", "Allocation", "MIL.PLUG", []mark{flagPlug}},
+		{"Humanitarian ", "Consolidation entry", "Allocation", "HUM.PLUG", []mark{flagPlug}},
+		{"Financial", "Consolidation of 2022", "Commitment", "FIN.PLUG", []mark{flagPlug, flagItemOnCommitment}},
+	} {
+		cells := maps.Clone(tank)
+		cells[colGeneralType], cells[colSpecificType], cells[colDonation] = c.general, c.specific, c.donation
+		f := factOf(t, 6, cells)
+		if f.category != c.code {
+			t.Errorf("%s %s is %s, not %s", c.donation, c.specific, f.category, c.code)
+		}
+		for _, code := range []mark{flagEnvelope, flagItemOnCommitment, flagPlug} {
+			if _, ok := f.marks[code]; ok != slices.Contains(c.flags, code) {
+				t.Errorf("%s %s: %s is %v", c.donation, c.specific, code, ok)
+			}
+		}
+		if note, ok := f.marks[flagItemOnCommitment]; ok && note != "T-72 tank" {
+			t.Errorf("the note is %q", note)
+		}
+	}
 }
 
 func TestAPackageIsCommittedAndAllocatedInOneCategory(t *testing.T) {

@@ -351,7 +351,8 @@ func TestControlTotalsOfTheTrackerFile(t *testing.T) {
 	}
 }
 
-// The mapping began with the shared one: the same rules in the same order, but for what the ledger has codes of its own for.
+// The mapping began with the shared one: the same rules in the same order, but for what the ledger has codes of its own for, and for the rows
+// whose kind of aid decides before any rule does: an appropriation that names a rocket system, and a statistical entry that names a generator.
 func TestMappingRestatesTheSharedOne(t *testing.T) {
 	f, err := os.Open(trackerFile(t, "mappings/kiel_categories.csv"))
 	if err != nil {
@@ -384,6 +385,20 @@ func TestMappingRestatesTheSharedOne(t *testing.T) {
 	}
 	if changed != 5 {
 		t.Errorf("%d codes changed", changed)
+	}
+	m, err := loadMapping()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decided := map[string]string{}
+	for _, r := range trackerRows(t, ".csv") {
+		rule, _ := m.byRule(labelsOf(r))
+		if code, _ := m.category(labelsOf(r)); code != rule {
+			decided[r.text(colItem)] = rule + " becomes " + code
+		}
+	}
+	if want := map[string]string{"laser-guided rocket system": "MIL.SALW becomes MIL.ENVELOPE", "Power generator": "HUM.GOODS becomes HUM.PLUG"}; !maps.Equal(decided, want) {
+		t.Errorf("decided before the rules: %q", decided)
 	}
 }
 
