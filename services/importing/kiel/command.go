@@ -89,15 +89,7 @@ func (m *measure) commit(release, allocationID string, facts []*fact, lines []*a
 }
 
 func (m *measure) commitLine(release, allocationID string, number int, f *fact) *apiv1.CommitLine {
-	values := []*apiv1.Value{f.committedValue()}
-	switch {
-	case f.facility():
-		values = append(values, missing(basisDonorStated, "withheld"))
-	case f.stated != nil:
-		values = append(values, statedValue(basisDonorStated, *f.stated, "given"))
-	default:
-		values = append(values, missing(basisDonorStated, "undisclosed"))
-	}
+	values := []*apiv1.Value{f.convertedValue(), f.statedValue()}
 	line := &apiv1.Line{
 		Line: m.lineID("commitment", allocationID, number), Title: f.explanation(), Category: f.category, Mapping: f.mapping, Instrument: f.instrument,
 		Values: values, ControlAsset: control(values), FiscalYear: f.year(), Flags: f.marks.flags(), Sources: []*eventv1.Source{f.source(release)},
@@ -105,15 +97,27 @@ func (m *measure) commitLine(release, allocationID string, number int, f *fact) 
 	return &apiv1.CommitLine{Line: line, Firmness: "stated"}
 }
 
-// committedValue: the tracker withholds the tranches of the European Peace Facility, which pays back national aid, lest it count twice.
-func (f *fact) committedValue() *apiv1.Value {
-	switch {
-	case f.facility():
-		return missing(basisTracker, "withheld")
-	case f.converted != nil:
-		return statedValue(basisTracker, euros(basisTracker, *f.converted), f.valueSource)
+func (f *fact) convertedValue() *apiv1.Value {
+	if f.converted == nil {
+		return missing(basisTracker, f.untold())
 	}
-	return missing(basisTracker, "undisclosed")
+	return statedValue(basisTracker, euros(basisTracker, *f.converted), f.valueSource)
+}
+
+func (f *fact) statedValue() *apiv1.Value {
+	if f.stated == nil {
+		return missing(basisDonorStated, f.untold())
+	}
+	return statedValue(basisDonorStated, *f.stated, "given")
+}
+
+// untold: the tracker leaves out the tranches of the European Peace Facility, which pays back national aid, lest it count twice; what it does
+// say of one is as good as of any other row.
+func (f *fact) untold() string {
+	if f.facility() {
+		return "withheld"
+	}
+	return "undisclosed"
 }
 
 func (m *measure) undisclosedLine(release string, a *allocation) *apiv1.CommitLine {

@@ -194,15 +194,11 @@ func (f *fact) markKind() {
 		f.marks.set(flagDoubtfulYear, clip(f.text(colYear), 60))
 	}
 	if f.facility() {
-		note := "the European Peace Facility reimburses national aid"
-		if f.stated != nil {
-			note += "; its source states " + f.stated.text() + " in " + f.stated.asset
-		}
-		f.marks.set(flagReimburses, note)
+		f.marks.set(flagReimburses, "the European Peace Facility reimburses national aid")
 	}
 }
 
-// facility tells whether the row is a tranche of the European Peace Facility, whose value the tracker withholds lest it count twice.
+// facility tells whether the row is a tranche of the European Peace Facility.
 func (f *fact) facility() bool { return f.text(colSpecificType) == specificFacility }
 
 func (f *fact) commits() bool { return f.text(colDonation) == donationCommitment }

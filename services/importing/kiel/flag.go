@@ -53,7 +53,7 @@ var meanings = map[mark]string{
 	flagEnvelope:         "a budget without a purpose yet",
 	flagItemOnCommitment: "the row commits and names an item, which the note alone keeps",
 	flagRedistributed:    "on the redistributed basis this value is spread over the other allocations of its package",
-	flagReimburses:       "pays back what donors gave: linked to their aid, never added to it",
+	flagReimburses:       "pays back what donors gave, whose aid stands under them too",
 	flagValueSource:      "what the file says of the value's source does not fit the value",
 	flagUnreadable:       "a value is none of the known forms; it is taken for undisclosed",
 	flagDecimalComma:     "a number was written with a decimal comma",

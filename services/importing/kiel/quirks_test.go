@@ -257,6 +257,27 @@ func TestEnvelopesAndPlugsAreNoItems(t *testing.T) {
 	}
 }
 
+// The Facility's tranches are flagged, not emptied: only what the file leaves out is withheld.
+func TestWhatTheFacilityStatesIsStated(t *testing.T) {
+	for _, c := range []struct{ stated, converted, want, control string }{
+		{"500000000", "", "[tracker withheld, 500000000.00 EUR/2@donor_stated given]", "EUR/2@donor_stated"},
+		{"500000000", "499", "[499.00 EUR/2@tracker given, 500000000.00 EUR/2@donor_stated given]", "EUR/2@tracker"},
+		{"Not given", ".", "[tracker withheld, donor_stated withheld]", ""},
+	} {
+		p := planFor(t, with(quirkRows(t), 13, map[column]string{colStated: c.stated, colConverted: c.converted}))
+		for s := range p.Steps() {
+			if s.ID != "QUM1" {
+				continue
+			}
+			l := s.Command.GetCommitPledge().Commitments[0].Line
+			if values(l.Values) != c.want || l.ControlAsset != c.control || codes(l.Flags) != "reimbursement_pool" {
+				t.Errorf("%q and %q: %s by %q; %s", c.stated, c.converted, values(l.Values), l.ControlAsset, codes(l.Flags))
+			}
+		}
+		play(t, p)
+	}
+}
+
 func TestAPackageIsCommittedAndAllocatedInOneCategory(t *testing.T) {
 	committed := map[string]string{} // by allocation id
 	lines := 0
