@@ -105,8 +105,11 @@ func (f *fact) convertedValue() *apiv1.Value {
 }
 
 func (f *fact) statedValue() *apiv1.Value {
-	if f.stated == nil {
+	switch {
+	case f.stated == nil:
 		return missing(basisDonorStated, f.untold())
+	case f.repeats:
+		return missing(basisDonorStated, "included")
 	}
 	return statedValue(basisDonorStated, *f.stated, "given")
 }

@@ -23,6 +23,8 @@ type fact struct {
 	converted, allocated, redistributed *money.Amount
 	// stated is what the donor's source states, in its own currency; nil where it states nothing.
 	stated *assetAmount
+	// repeats: another row of the package commits the value that this one states.
+	repeats bool
 	// valueSource is given, priced or none.
 	valueSource string
 	// The number of units of the row's item, its unit price and the tracker's estimate for all of them.

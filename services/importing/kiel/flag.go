@@ -20,6 +20,7 @@ const (
 	flagSeveralTypes     mark = "several_general_types"
 	flagSeveralForms     mark = "several_instruments"
 	flagSeveralStated    mark = "several_stated_values"
+	flagRepeatedValue    mark = "repeated_value"
 	flagPartConverted    mark = "converted_part"
 	flagUnmapped         mark = "unmapped"
 	flagPlug             mark = "plug"
@@ -47,6 +48,7 @@ var meanings = map[mark]string{
 	flagSeveralTypes:     "the rows of the ID have several general types",
 	flagSeveralForms:     "the rows of the allocation have several kinds of aid; the one that carries the value names the instrument",
 	flagSeveralStated:    "the rows of the allocation state several values; those of the rows that carry its total count",
+	flagRepeatedValue:    "the row states again what another row of the package commits; it is included there",
 	flagPartConverted:    "an allocation under a commitment has a converted value of its own; it is not added to the commitment",
 	flagUnmapped:         "no category is known for the labels",
 	flagPlug:             "a statistical entry that fills a gap between totals; an estimate",

@@ -181,6 +181,9 @@ func (m *measure) mark() {
 	}
 	for _, a := range m.allocations {
 		a.mark()
+		if len(m.commitments) == 0 {
+			a.markRepeats()
+		}
 		for _, f := range a.facts {
 			if len(m.commitments) > 0 && f.converted != nil {
 				f.marks.set(flagPartConverted, "it is a part of the commitment of "+m.id+" and not added to it")
@@ -216,6 +219,32 @@ func (a *allocation) mark() {
 		}
 	}
 }
+
+// markRepeats finds the rows that only repeat what the donor's source states of the package: the file writes it on each of them, and counts one.
+// Without a row that carries the package's value nothing tells which.
+func (a *allocation) markRepeats() {
+	if a.tracker == nil {
+		return
+	}
+	committed := map[assetAmount]bool{}
+	for _, f := range a.facts {
+		if f.commitsValue() && f.allocated != nil {
+			committed[*f.stated] = true
+		}
+	}
+	for _, f := range a.facts {
+		if !f.commitsValue() || f.allocated != nil {
+			continue
+		}
+		if f.repeats = committed[*f.stated]; f.repeats {
+			f.marks.set(flagRepeatedValue, f.stated.text()+" in "+f.stated.asset)
+		}
+		committed[*f.stated] = true
+	}
+}
+
+// commitsValue: in a package that only allocates, the row is a commitment line, and states a value.
+func (f *fact) commitsValue() bool { return f.converted != nil && f.stated != nil }
 
 // carriers are the rows that carry the package's value, or where none does, the first.
 func (a *allocation) carriers() []*fact {

@@ -278,6 +278,37 @@ func TestWhatTheFacilityStatesIsStated(t *testing.T) {
 	}
 }
 
+func TestARepeatedValueIsCommittedOnce(t *testing.T) {
+	const stated, included = "1000000 JPY/0@donor_stated given", "donor_stated included"
+	for name, c := range map[string]struct {
+		first, second map[column]string
+		want          []string
+	}{
+		"as it stands":              {nil, nil, []string{stated, included}},
+		"the second row carries it": {map[column]string{colAllocatedEUR: ""}, map[column]string{colAllocatedEUR: "7000"}, []string{included, stated}},
+		"both rows carry it":        {nil, map[column]string{colAllocatedEUR: "7000"}, []string{stated, stated}},
+		"no row carries it":         {map[column]string{colAllocatedEUR: ""}, nil, []string{stated, stated}},
+		"another amount":            {nil, map[column]string{colStated: "5"}, []string{stated, "5 JPY/0@donor_stated given"}},
+		"no amount":                 {nil, map[column]string{colStated: "Not given"}, []string{stated, "donor_stated undisclosed"}},
+	} {
+		p := planFor(t, with(with(quirkRows(t), 17, c.first), 18, c.second))
+		for s := range p.Steps() {
+			for i, l := range s.Command.GetCommitPledge().GetCommitments() {
+				if s.ID != "QJH1" {
+					continue
+				}
+				if got := values(l.Line.Values); got != "[7000.00 EUR/2@tracker given, "+c.want[i]+"]" {
+					t.Errorf("%s: line %d states %s", name, i+1, got)
+				}
+				if got := strings.Contains(codes(l.Line.Flags), "repeated_value"); got != (c.want[i] == included) {
+					t.Errorf("%s: line %d is flagged %s", name, i+1, codes(l.Line.Flags))
+				}
+			}
+		}
+		play(t, p)
+	}
+}
+
 func TestAPackageIsCommittedAndAllocatedInOneCategory(t *testing.T) {
 	committed := map[string]string{} // by allocation id
 	lines := 0
