@@ -123,11 +123,16 @@ func (f *fact) untold() string {
 	return "undisclosed"
 }
 
+// undisclosedLine: what the donor states of a package that the tracker did not convert stands on its allocation, and is included there.
 func (m *measure) undisclosedLine(release string, a *allocation) *apiv1.CommitLine {
 	code, found := kindOf(a.facts)
+	stated := "undisclosed"
+	if len(a.stated) > 0 {
+		stated = "included"
+	}
 	line := &apiv1.Line{
 		Line: m.lineID("commitment", a.id, 0), Title: a.facts[0].explanation(), Category: code, Mapping: found, Instrument: instrumentOf(a.facts),
-		Values:     []*apiv1.Value{missing(basisTracker, "undisclosed"), missing(basisDonorStated, "undisclosed")},
+		Values:     []*apiv1.Value{missing(basisTracker, "undisclosed"), missing(basisDonorStated, stated)},
 		FiscalYear: yearOf(a.facts), Flags: lifted(a.facts), Sources: []*eventv1.Source{a.facts[0].source(release)},
 	}
 	return &apiv1.CommitLine{Line: line, Firmness: "stated"}

@@ -271,6 +271,7 @@ func TestBooksOfTheTrackerFile(t *testing.T) {
 		"STAGE_ALLOCATED tracker_redistributed": 117,
 		"STAGE_ALLOCATED donor_stated":          455,
 		"STAGE_COMMITTED tracker":               117,
+		"STAGE_COMMITTED donor_stated":          292,
 	} {
 		if got.unknowns[key] != n {
 			t.Errorf("%d unknowns at %s, not %d", got.unknowns[key], key, n)
