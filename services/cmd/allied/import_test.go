@@ -1,11 +1,25 @@
 package main
 
 import (
+	"bytes"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/allied-ledger/allied/services/importing/kiel"
 )
+
+func TestMatchedPledgesAreCounted(t *testing.T) {
+	for form, want := range map[string]string{formTable: "matched", formJSON: `"matched": 1234`, formCSV: "repeated,matched,refused"} {
+		var out bytes.Buffer
+		if err := printImport(&kiel.Report{Matched: 1234}).write(&out, form); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "1234") {
+			t.Errorf("%s: %s", form, out.String())
+		}
+	}
+}
 
 func TestRefusalsNameTheirPlace(t *testing.T) {
 	got := problemNotes("refused", []kiel.Refused{

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/importing/kiel"
 	"github.com/allied-ledger/allied/services/internal/boot"
@@ -191,6 +193,51 @@ func TestChangedFileOfAnOpenReleaseIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A person who cites the tracker's row has not changed it.
+func TestWhatPersonsRecordIsNoChange(t *testing.T) {
+	c := ledger(t)
+	first := run(t, c, edited(t, func(r [][]string) [][]string { r[19][0] = " "; return r }), "2024-06") // the release stays open
+	lapse := &apiv1.Command{
+		CommandId: "6f1b3a52-6d5c-4d0e-9d6a-0d5f8b1c7e21", Stream: streamOf(t, c, "QAM1"), Effective: "2024-07-01", Actor: "an auditor",
+		Sources: []*eventv1.Source{{Publisher: kiel.Publisher, Release: "2024-06", ExternalId: "QAM1", Locator: "row 1"}},
+		Body:    &apiv1.Command_LapsePledge{LapsePledge: &apiv1.LapsePledge{}},
+	}
+	err := c.SubmitAll(t.Context(), slices.Values([]*apiv1.Command{lapse}), func(_ int, _ *apiv1.Command, a *apiv1.Answer) error {
+		if a.Outcome != "recorded" {
+			t.Errorf("%v", a)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, c, quirks, "2024-06"); r.Repeated != first.Recorded || !r.Complete {
+		t.Errorf("repeated %d of %d, refused %v", r.Repeated, first.Recorded, r.Refused)
+	}
+	if r := run(t, c, quirks, "2024-08"); r.Matched != r.Pledges || !r.Complete {
+		t.Errorf("matched %d of %d, refused %v", r.Matched, r.Pledges, r.Refused)
+	}
+}
+
+// streamOf is the pledge that an import recorded under an ID.
+func streamOf(t *testing.T, c *client.Client, id string) string {
+	t.Helper()
+	for entry, err := range c.Read(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := wire.Decode(entry)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := f.Envelope.GetSources(); len(s) > 0 && s[0].GetExternalId() == id {
+			return f.Stream
+		}
+	}
+	t.Fatalf("no pledge under %s", id)
+	return ""
 }
 
 func another(record []string, allocation string) []string {
