@@ -6,6 +6,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/ident"
 	"github.com/allied-ledger/allied/events/money"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
@@ -19,7 +20,7 @@ const columnsMax = 500
 // Decider is the import aggregate.
 var Decider = es.Decider[State, Complete]{
 	Kind:    Kind,
-	Initial: func(string) State { return State{} },
+	Initial: func(stream string) State { return State{Stream: stream} },
 	Decide:  decide,
 	Evolve: func(s State, f *es.Fact) State {
 		if e, ok := f.Event.(*eventv1.ImportCompleted); ok {
@@ -31,6 +32,7 @@ var Decider = es.Decider[State, Complete]{
 
 // State is whether the import is complete, and of what.
 type State struct {
+	Stream           string
 	Completed        bool
 	Dataset, Release string
 	Rows             uint64
@@ -54,6 +56,11 @@ func decide(s State, c Complete) ([]es.Event, error) {
 		}
 	case t.Dataset == "" || t.Release == "":
 		return nil, &es.Refusal{Code: "release_missing", Field: field + ".release", Reason: "no dataset or release is named", Remedy: "name both"}
+	case s.Stream != es.StreamName(Kind, ident.ReleaseStream(t.Dataset, t.Release)):
+		return nil, &es.Refusal{
+			Code: "other_stream", Field: "stream", Reason: fmt.Sprintf("%s is not the stream of release %s of %s", s.Stream, t.Release, t.Dataset),
+			Remedy: "leave the stream out: it follows from dataset and release",
+		}
 	case !c.Sourced:
 		return nil, &es.Refusal{Code: "source_missing", Field: "sources", Reason: "an import cites what it imports", Remedy: "add a source with a publisher"}
 	case len(t.Columns) > columnsMax:
@@ -62,6 +69,12 @@ func decide(s State, c Complete) ([]es.Event, error) {
 	for i, col := range t.Columns {
 		if _, err := asset.Parse(col.Asset); err != nil {
 			return nil, &es.Refusal{Code: "bad_asset", Field: fmt.Sprintf("%s.columns[%d].asset", field, i), Reason: err.Error(), Remedy: "write it as EUR/2@tracker or each/6:item"}
+		}
+		if col.RowsStated > t.Rows || col.RowsMissing > t.Rows-col.RowsStated {
+			return nil, &es.Refusal{
+				Code: "bad_count", Field: fmt.Sprintf("%s.columns[%d].rows_stated", field, i),
+				Reason: fmt.Sprintf("%d rows state the column and %d do not, of %d rows", col.RowsStated, col.RowsMissing, t.Rows), Remedy: "check the column",
+			}
 		}
 		if _, err := money.FromProto(col.Sum); err != nil {
 			return nil, &es.Refusal{Code: "bad_amount", Field: fmt.Sprintf("%s.columns[%d].sum", field, i), Reason: err.Error(), Remedy: "check the column"}

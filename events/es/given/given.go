@@ -3,6 +3,7 @@ package given
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -41,7 +42,12 @@ func Stream(kind string) string {
 
 // History starts a case with what has happened.
 func History[S, C any](d es.Decider[S, C], events ...es.Event) *Case[S, C] {
-	c := &Case[S, C]{decider: d, stream: Stream(d.Kind)}
+	return HistoryOf(Stream(d.Kind), d, events...)
+}
+
+// HistoryOf is History of a stream whose name matters.
+func HistoryOf[S, C any](stream string, d es.Decider[S, C], events ...es.Event) *Case[S, C] {
+	c := &Case[S, C]{decider: d, stream: stream}
 	c.state = d.Initial(c.stream)
 	c.apply(events)
 	return c
@@ -58,6 +64,7 @@ func (c *Case[S, C]) apply(events []es.Event) {
 func Fact(stream string, revision uint64, e es.Event) *es.Fact {
 	kind, _, _ := es.ParseStream(stream)
 	return &es.Fact{
+		ID:     uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s %d", stream, revision)),
 		Stream: stream, Revision: revision, Position: es.Position(revision + 1), Ordinal: revision,
 		Type:     string(e.ProtoReflect().Descriptor().FullName()),
 		Envelope: &eventv1.Envelope{Kind: kind, Donor: Donor, Beneficiary: Beneficiary},
