@@ -37,6 +37,10 @@ type Amount struct {
 // MaxAmount is 10^38-1, the greatest amount; its negative is the least.
 var MaxAmount = Amount{maxHi, maxLo}
 
+// MaxEntry is 10^28, the greatest amount that one fact may state: ten thousand million of them add up within the bound of an amount, so that
+// no view can meet a sum that it cannot hold.
+var MaxEntry = Amount{0x204fce5e, 0x3e25026110000000}
+
 // New returns v units.
 func New(v int64) Amount { return Amount{v >> 63, uint64(v)} }
 
@@ -92,6 +96,9 @@ func (a Amount) Sign() int {
 	}
 	return 1
 }
+
+// IsEntry reports whether one fact may state the amount: its absolute value is at most MaxEntry.
+func (a Amount) IsEntry() bool { return a.Abs().Cmp(MaxEntry) <= 0 }
 
 // IsZero reports whether a is zero.
 func (a Amount) IsZero() bool { return a == Amount{} }

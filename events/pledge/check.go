@@ -57,10 +57,13 @@ func (s *State) checkLine(field string, l *eventv1.Line, items []*eventv1.Item, 
 	if err := checkValues(field+".values", l.Values); err != nil {
 		return err
 	}
+	if err := checkScales(field+".values", l.Values); err != nil {
+		return err
+	}
 	if err := checkItems(field, items); err != nil {
 		return err
 	}
-	if len(l.Values) == 0 && len(items) == 0 {
+	if len(l.Values) == 0 {
 		return refuse("value_missing", field+".values", "no value is given, and no reason why", "give a value, or one with status undisclosed, withheld, included or not_applicable")
 	}
 	return setControl(field, l)
@@ -102,8 +105,8 @@ func checkValues(field string, values []*eventv1.Valuation) error {
 			if assets[v.Asset] {
 				return refuse("value_twice", where+".asset", v.Asset+" is stated twice", "state it once")
 			}
-			if n, err := money.FromProto(v.Amount); err != nil || v.Amount == nil || n.Sign() < 0 {
-				return refuse("bad_amount", where+".amount", "a stated value is an amount of zero or more, of at most 38 digits", "give it, or say why it is missing")
+			if !stateable(v.Amount) {
+				return refuse("bad_amount", where+".amount", "a stated value is an amount from zero to 10^28 of its smallest unit", "give it, or say why it is missing")
 			}
 			assets[v.Asset], stated[v.Basis] = true, true
 		case eventv1.ValueStatus_VALUE_STATUS_UNSPECIFIED:
@@ -129,6 +132,30 @@ func checkValues(field string, values []*eventv1.Valuation) error {
 	return nil
 }
 
+// checkScales: a currency on a basis is one asset, in the decimal places that ISO 4217 gives it, lest two spellings of it never add.
+func checkScales(field string, values []*eventv1.Valuation) error {
+	for i, v := range values {
+		if v.Asset == "" {
+			continue
+		}
+		if err := checkScale(at(field, i)+".asset", v.Asset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkScale(field, name string) error {
+	a, err := asset.Parse(name)
+	if err != nil || a.IsQuantity() {
+		return nil // judged elsewhere
+	}
+	if usual, err := asset.Currency(a.Code, a.Basis); err == nil && usual.Scale != a.Scale {
+		return refuse("other_scale", field, fmt.Sprintf("%s is counted in %d decimal places, not %d", a.Code, usual.Scale, a.Scale), "write it as "+usual.String())
+	}
+	return nil
+}
+
 func checkItems(field string, items []*eventv1.Item) error {
 	for i, it := range items {
 		where := at(strings.TrimSuffix(field, ".line")+".items", i)
@@ -144,6 +171,9 @@ func checkItems(field string, items []*eventv1.Item) error {
 		if err := checkValues(where+".unit_prices", it.UnitPrices); err != nil {
 			return err
 		}
+		if it.QuantityStatus == eventv1.ValueStatus_VALUE_STATUS_UNSPECIFIED {
+			return refuse("status_missing", where+".quantity_status", "the item does not say whether its quantity is stated", "give a quantity, or say undisclosed, withheld, included or not_applicable")
+		}
 		if it.QuantityStatus != eventv1.ValueStatus_VALUE_STATUS_STATED {
 			if it.QuantityAsset != "" || it.Quantity != nil {
 				return refuse("missing_with_amount", where+".quantity", fmt.Sprintf("a quantity that is %s has no number", term.Word(it.QuantityStatus)), "leave it empty, or say stated")
@@ -154,14 +184,17 @@ func checkItems(field string, items []*eventv1.Item) error {
 		if err != nil || !a.IsQuantity() {
 			return refuse("bad_asset", where+".quantity_asset", fmt.Sprintf("%q is not a unit and an item", it.QuantityAsset), "write it as each/6:155 mm howitzer")
 		}
-		if n, err := money.FromProto(it.Quantity); err != nil || it.Quantity == nil || n.Sign() < 0 {
-			return refuse("bad_amount", where+".quantity", "a quantity is zero or more, of at most 38 digits", "give it, or say why it is missing")
+		if !stateable(it.Quantity) {
+			return refuse("bad_amount", where+".quantity", "a quantity is from zero to 10^28 of its smallest unit", "give it, or say why it is missing")
 		}
 	}
-	if _, err := quantities(items); err != nil {
-		return refuse("bad_amount", field, "the items' quantities add up beyond 38 digits", "check them")
-	}
 	return nil
+}
+
+// stateable: an amount that a fact may state, and that is there.
+func stateable(a *eventv1.Amount) bool {
+	n, err := money.FromProto(a)
+	return err == nil && a != nil && n.Sign() >= 0 && n.IsEntry()
 }
 
 // setControl checks the control asset, and names it where only one value is stated.
@@ -199,8 +232,7 @@ func controlAmounts(l *eventv1.Line, items []*eventv1.Item) []AssetAmount {
 	if l.ControlAsset != "" {
 		return out
 	}
-	q, _ := quantities(items)
-	for _, a := range q {
+	for _, a := range quantities(items) {
 		if !addTo(out, a) {
 			out = append(out, a)
 		}
@@ -209,28 +241,22 @@ func controlAmounts(l *eventv1.Line, items []*eventv1.Item) []AssetAmount {
 }
 
 // quantities adds up the stated quantities of items, in the order of their first appearance.
-func quantities(items []*eventv1.Item) ([]AssetAmount, error) {
+func quantities(items []*eventv1.Item) []AssetAmount {
 	var out []AssetAmount
 	at := map[string]int{}
 	for _, it := range items {
 		if it.QuantityStatus != eventv1.ValueStatus_VALUE_STATUS_STATED {
 			continue
 		}
-		n, err := money.FromProto(it.Quantity)
-		if err != nil {
-			return nil, err
-		}
 		i, ok := at[it.QuantityAsset]
 		if !ok {
 			at[it.QuantityAsset] = len(out)
-			out = append(out, AssetAmount{it.QuantityAsset, n})
+			out = append(out, AssetAmount{it.QuantityAsset, amountOf(it.Quantity)})
 			continue
 		}
-		if out[i].Amount, err = out[i].Amount.Add(n); err != nil {
-			return nil, err
-		}
+		out[i].Amount = sum(out[i].Amount, amountOf(it.Quantity))
 	}
-	return out, nil
+	return out
 }
 
 func addTo(out []AssetAmount, a AssetAmount) bool {
@@ -271,8 +297,11 @@ func positive(field string, a AssetAmount) error {
 	if _, err := asset.Parse(a.Asset); err != nil {
 		return refuse("bad_asset", strings.TrimSuffix(field, "amount")+"asset", err.Error(), "write it as EUR/2@donor_stated or each/6:item")
 	}
-	if a.Amount.Sign() <= 0 {
-		return refuse("bad_amount", field, fmt.Sprintf("%s is not above zero", text(a.Amount, a.Asset)), "give a positive amount")
+	if err := checkScale(strings.TrimSuffix(field, "amount")+"asset", a.Asset); err != nil {
+		return err
+	}
+	if a.Amount.Sign() <= 0 || !a.Amount.IsEntry() {
+		return refuse("bad_amount", field, fmt.Sprintf("%s is not above zero and at most 10^28 of the smallest unit", text(a.Amount, a.Asset)), "give a positive amount")
 	}
 	return nil
 }
@@ -300,8 +329,11 @@ func checkStated(field string, stated []*eventv1.AssetAmount, controls []string)
 			return refuse("value_twice", at(field, i)+".asset", a.Asset+" stands twice, or is a control asset", "state other assets, each once")
 		}
 		seen[a.Asset] = true
-		if n, err := money.FromProto(a.Amount); err != nil || n.Sign() < 0 {
-			return refuse("bad_amount", at(field, i)+".amount", "an amount is zero or more, of at most 38 digits", "check it")
+		if err := checkScale(at(field, i)+".asset", a.Asset); err != nil {
+			return err
+		}
+		if !stateable(a.Amount) {
+			return refuse("bad_amount", at(field, i)+".amount", "an amount is from zero to 10^28 of its smallest unit", "check it")
 		}
 	}
 	return nil

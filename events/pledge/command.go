@@ -11,6 +11,8 @@ type Command interface{ meta() *Meta }
 
 // Meta is what the rules need to know of every command's envelope.
 type Meta struct {
+	// Named: the command names its stream. An allocation then needs one that is there, unless it is outside data.
+	Named bool
 	// Donor and Beneficiary are needed to open a pledge; later they are empty or the same.
 	Donor, Beneficiary string
 	Effective          *eventv1.Effective
@@ -95,10 +97,13 @@ type ReserveDraw struct {
 	ForStream        string
 }
 
-// ReleaseDraw gives back what a draw reserved. It is terminal.
+// ReleaseDraw gives back what a draw did not use: an amount of its asset, or all that it still holds where no asset is named. A draw that
+// holds nothing is released, which is terminal.
 type ReleaseDraw struct {
 	Meta
-	Draw uuid.UUID
+	Draw   uuid.UUID
+	Asset  string
+	Amount money.Amount
 }
 
 // SettleDraw ends a draw that its shipment or payment has used up.
@@ -139,10 +144,23 @@ type Reclassify struct {
 	Mapping    *eventv1.CategoryMapping
 }
 
-// Revalue changes the value of what stands on a line at a stage.
+// ClaimDelivery records that a source without a signature says that something arrived of which no shipment is known.
+type ClaimDelivery struct {
+	Meta
+	Line   uuid.UUID // an allocation or a commitment
+	Asset  string
+	Amount money.Amount
+	Stated []*eventv1.AssetAmount
+	Point  eventv1.DeliveryPoint
+	// SameUnits: the units claimed are those allocated, so that an excess in value is a difference.
+	SameUnits bool
+}
+
+// Revalue changes the value of what stands on a line at a stage; at stage reserved, of a draw.
 type Revalue struct {
 	Meta
 	Line  uuid.UUID
+	Draw  uuid.UUID
 	Stage eventv1.Stage
 	Asset string
 	Delta money.Amount

@@ -2,6 +2,7 @@ package pledge
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/dates"
@@ -35,15 +36,17 @@ func Decide(s *State, cmd Command) ([]es.Event, error) {
 	case *ReserveDraw:
 		return s.reserveDraw(c)
 	case *ReleaseDraw:
-		if err := s.openDraw("release_draw.draw", c.Draw); err != nil {
-			return nil, err
-		}
-		return one(&eventv1.DrawReleased{Draw: c.Draw[:]})
+		return s.releaseDraw(c)
 	case *SettleDraw:
-		if err := s.openDraw("settle_draw.draw", c.Draw); err != nil {
+		switch d, err := s.openDraw("settle_draw.draw", c.Draw); {
+		case err != nil:
 			return nil, err
+		case d.Status == Settled:
+			return nil, refuse("draw_ended", "settle_draw.draw", fmt.Sprintf("draw %s is %s", d.ID, d.Status), "nothing is left to do")
 		}
 		return one(&eventv1.DrawSettled{Draw: c.Draw[:]})
+	case *ClaimDelivery:
+		return s.claimDelivery(c)
 	case *Reduce:
 		return s.reduce(c)
 	case *CancelRemainder:
@@ -55,6 +58,9 @@ func Decide(s *State, cmd Command) ([]es.Event, error) {
 	case *Fulfil:
 		return s.fulfil()
 	case *Lapse:
+		if err := s.noneContingent("lapse_pledge"); err != nil {
+			return nil, err
+		}
 		return one(&eventv1.PledgeLapsed{Splits: s.unreserved()})
 	case *LinkTo:
 		return s.linkTo(c)
@@ -77,7 +83,11 @@ func (s *State) admit(cmd Command) error {
 	m := cmd.meta()
 	if s.Phase == New {
 		switch c := cmd.(type) {
-		case *Announce, *Commit, *Allocate:
+		case *Announce, *Commit:
+		case *Allocate:
+			if m.Named && !m.Observed { // of what nobody promised, and not of the pledge that was meant
+				return refuse("no_such_pledge", "stream", s.Stream+" has no events", "check the stream, or leave it out to open a pledge")
+			}
 		case *ScheduleTranche:
 			if c.ThreatLevel == 0 {
 				return refuse("no_such_pledge", "stream", s.Stream+" has no events", "announce, commit or allocate first, or check the stream")
@@ -119,11 +129,16 @@ func (s *State) admit(cmd Command) error {
 
 // admitClosed: a closed pledge takes what ends its draws, corrects its lines or joins it to others, and what outside data reports.
 func (s *State) admitClosed(cmd Command) error {
-	if (s.Phase != Fulfilled && s.Phase != Lapsed) || cmd.meta().Observed {
+	if s.Phase != Fulfilled && s.Phase != Lapsed {
+		return nil
+	}
+	_, fulfil := cmd.(*Fulfil)
+	_, lapse := cmd.(*Lapse)
+	if cmd.meta().Observed && !fulfil && !lapse {
 		return nil
 	}
 	switch cmd.(type) {
-	case *ReleaseDraw, *SettleDraw, *LinkTo, *Reclassify, *Revalue:
+	case *ReleaseDraw, *SettleDraw, *LinkTo, *Reclassify, *Revalue, *CancelRemainder, *ExpireTranche:
 		return nil
 	}
 	return refuse("pledge_closed", "stream", fmt.Sprintf("%s is %s", s.Stream, s.Phase), "open another pledge that extends this one, or report outside data as observed")
@@ -178,6 +193,11 @@ func (s *State) allocate(c *Allocate) ([]es.Event, error) {
 	if err := s.checkLine(field+".line", c.Line, c.Items, nil); err != nil {
 		return nil, err
 	}
+	if !c.Observed {
+		if err := s.checkControlChoice(field+".line", c.Line); err != nil {
+			return nil, err
+		}
+	}
 	ev := &eventv1.PledgeAllocated{Title: c.Title, Line: c.Line, Items: c.Items}
 	for _, a := range controlAmounts(c.Line, c.Items) {
 		rest := eventv1.RestTo_REST_TO_OVER
@@ -185,7 +205,7 @@ func (s *State) allocate(c *Allocate) ([]es.Event, error) {
 			rest = eventv1.RestTo_REST_TO_UNMEASURED
 		}
 		split := s.relieve(a, takings{}, rest, everyLine, eventv1.Stage_STAGE_COMMITTED)
-		if over := amountOf(split.Rest); split.RestTo == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
+		if over := sum(a.Amount, money.Min(a.Amount, s.room(a.Asset)).Neg()); !over.IsZero() && rest == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
 			return nil, exceeds("exceeds_committed", field+".line.values", a, over, "committed and not yet allocated")
 		}
 		ev.Splits = append(ev.Splits, split)
@@ -200,12 +220,50 @@ func (s *State) capKnown(asset string) bool {
 		if l.Stage != eventv1.Stage_STAGE_COMMITTED {
 			continue
 		}
-		if l.Opaque {
+		if l.opaque() || slices.Contains(l.Undisclosed, basisOf(asset)) {
 			return false
 		}
 		known = known || l.controlledBy(asset)
 	}
 	return known
+}
+
+// room is what may still be allocated in an asset: what stands committed, less what uses the cap up without having relieved it.
+func (s *State) room(asset string) money.Amount {
+	var room money.Amount
+	for _, l := range s.Lines {
+		if !l.controlledBy(asset) {
+			continue
+		}
+		room = sum(room, l.Standing(eventv1.Stage_STAGE_COMMITTED, asset))
+		if b := l.find(eventv1.Stage_STAGE_ALLOCATED, asset); b != nil {
+			room = sum(room, b.Uncapped.Neg())
+		}
+	}
+	if room.Sign() < 0 {
+		return money.Amount{}
+	}
+	return room
+}
+
+// checkControlChoice: where the commitments are counted in one asset, an allocation that states it is counted in it too, lest it pass the cap by.
+func (s *State) checkControlChoice(field string, l *eventv1.Line) error {
+	for _, c := range s.Lines {
+		if c.Stage == eventv1.Stage_STAGE_COMMITTED && c.controlledBy(l.ControlAsset) {
+			return nil
+		}
+	}
+	for _, c := range s.Lines {
+		if c.Stage != eventv1.Stage_STAGE_COMMITTED {
+			continue
+		}
+		for _, v := range l.Values {
+			if v.Asset != "" && v.Asset != l.ControlAsset && c.controlledBy(v.Asset) {
+				return refuse("control_asset_differs", field+".control_asset", fmt.Sprintf("the pledge is committed in %s, and the allocation is to be counted in %s", v.Asset, l.ControlAsset), "name "+v.Asset)
+			}
+		}
+	}
+	return nil
 }
 
 func (m *Meta) mayExceed() bool { return m.Observed || m.Override != nil }
@@ -260,14 +318,86 @@ func (s *State) reserveDraw(c *ReserveDraw) ([]es.Event, error) {
 	return one(ev)
 }
 
-func (s *State) openDraw(field string, id uuid.UUID) error {
+// openDraw finds a draw that is not released; one that is settled may still give back what is returned.
+func (s *State) openDraw(field string, id uuid.UUID) (*Draw, error) {
 	switch d := s.draw[id]; {
 	case d == nil:
-		return refuse("no_such_draw", field, fmt.Sprintf("%s has no draw %s", s.Stream, id), "check the id")
-	case d.Status != Reserved:
-		return refuse("draw_ended", field, fmt.Sprintf("draw %s is %s", id, d.Status), "nothing more can be done with it")
+		return nil, refuse("no_such_draw", field, fmt.Sprintf("%s has no draw %s", s.Stream, id), "check the id")
+	case d.Status == Released:
+		return nil, refuse("draw_ended", field, fmt.Sprintf("draw %s is %s", id, d.Status), "nothing more can be done with it")
+	default:
+		return d, nil
 	}
-	return nil
+}
+
+// releaseDraw gives back first what went over the allocation.
+func (s *State) releaseDraw(c *ReleaseDraw) ([]es.Event, error) {
+	const field = "release_draw"
+	d, err := s.openDraw(field+".draw", c.Draw)
+	if err != nil {
+		return nil, err
+	}
+	if c.Asset == "" && d.Status == Settled {
+		return nil, refuse("draw_ended", field+".draw", fmt.Sprintf("draw %s is %s, and what it used is not given back", d.ID, d.Status), "release the amount that came back")
+	}
+	if d.Asset == "" {
+		return one(&eventv1.DrawReleased{Draw: c.Draw[:]})
+	}
+	if c.Asset != "" && c.Asset != d.Asset {
+		return nil, refuse("not_control_asset", field+".asset", fmt.Sprintf("draw %s is counted in %s", d.ID, d.Asset), "name "+d.Asset)
+	}
+	holds := sum(d.Amount, d.Released.Neg())
+	t := holds
+	if c.Asset != "" {
+		t = c.Amount
+	}
+	if t.Sign() <= 0 || t.Cmp(holds) > 0 {
+		return nil, refuse("exceeds_reserved", field+".amount", fmt.Sprintf("%s of %s asked, the draw holds %s", text(t, d.Asset), d.Asset, text(holds, d.Asset)), "release at most what it holds")
+	}
+	over := money.Min(t, d.Over)
+	split := &eventv1.Split{Asset: d.Asset}
+	if back := sum(t, over.Neg()); !back.IsZero() {
+		split.Reliefs = []*eventv1.Relief{{Line: d.Allocation[:], Stage: eventv1.Stage_STAGE_ALLOCATED, Amount: back.Proto()}}
+	}
+	if !over.IsZero() {
+		split.Rest, split.RestTo = over.Proto(), eventv1.RestTo_REST_TO_OVER
+	}
+	return one(&eventv1.DrawReleased{Draw: c.Draw[:], Amount: t.Proto(), Split: split})
+}
+
+// claimDelivery relieves what is allocated on the line. On a commitment, and in an asset that the line is not counted in, nothing is relieved:
+// nobody knows of what.
+func (s *State) claimDelivery(c *ClaimDelivery) ([]es.Event, error) {
+	const field = "claim_delivery"
+	l, err := s.needLine(field+".line", c.Line)
+	if err != nil {
+		return nil, err
+	}
+	if l.Stage != eventv1.Stage_STAGE_ALLOCATED && l.Stage != eventv1.Stage_STAGE_COMMITTED {
+		return nil, refuse("not_allocated", field+".line", fmt.Sprintf("line %s is %s", l.ID, stageWord(l.Stage)), "name an allocation or a commitment")
+	}
+	want := AssetAmount{c.Asset, c.Amount}
+	if err := positive(field+".amount", want); err != nil {
+		return nil, err
+	}
+	if err := checkStated(field+".stated", c.Stated, append([]string{c.Asset}, l.Controls...)); err != nil {
+		return nil, err
+	}
+	if err := l.roomFor(field+".amount", eventv1.Stage_STAGE_CLAIMED, want); err != nil {
+		return nil, err
+	}
+	rest := eventv1.RestTo_REST_TO_OVER
+	switch {
+	case l.Stage == eventv1.Stage_STAGE_COMMITTED || !l.controlledBy(c.Asset):
+		rest = eventv1.RestTo_REST_TO_UNMEASURED
+	case c.SameUnits:
+		rest = eventv1.RestTo_REST_TO_DIFFERENCE
+	}
+	split := s.relieve(want, takings{}, rest, func(x *Line) bool { return x == l && l.Stage == eventv1.Stage_STAGE_ALLOCATED }, eventv1.Stage_STAGE_ALLOCATED)
+	if split.RestTo == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
+		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn or claimed")
+	}
+	return one(&eventv1.DeliveryClaimed{Line: l.ID[:], Asset: c.Asset, Amount: c.Amount.Proto(), Split: split, Stated: c.Stated, Point: c.Point})
 }
 
 func (s *State) reduce(c *Reduce) ([]es.Event, error) {
@@ -306,7 +436,20 @@ func (s *State) unreserved() []*eventv1.Split {
 	return splits
 }
 
+// noneContingent: a pledge does not end while support waits for a threat level, which nobody could activate then.
+func (s *State) noneContingent(field string) error {
+	for _, t := range s.Tranches {
+		if t.ThreatLevel > 0 && t.Status == Scheduled {
+			return refuse("tranche_open", field, fmt.Sprintf("tranche %s waits for threat level %d", t.ID, t.ThreatLevel), "activate or expire it first")
+		}
+	}
+	return nil
+}
+
 func (s *State) fulfil() ([]es.Event, error) {
+	if err := s.noneContingent("fulfil_pledge"); err != nil {
+		return nil, err
+	}
 	for _, l := range s.Lines {
 		for _, b := range l.Balances {
 			if (b.Stage == eventv1.Stage_STAGE_COMMITTED || b.Stage == eventv1.Stage_STAGE_ALLOCATED) && !b.Standing.IsZero() {
@@ -378,15 +521,26 @@ func (s *State) revalue(c *Revalue) ([]es.Event, error) {
 	if err != nil || a.IsQuantity() {
 		return nil, refuse("bad_asset", field+".asset", fmt.Sprintf("%q is not a currency on a basis: a revaluation changes value, not units", c.Asset), "write it as EUR/2@net_book")
 	}
-	if c.Delta.IsZero() {
-		return nil, refuse("nothing_to_revalue", field+".delta", "the difference is zero", "give the signed difference")
+	if c.Delta.IsZero() || !c.Delta.IsEntry() {
+		return nil, refuse("bad_amount", field+".delta", "the difference is zero, or beyond 10^28 of the smallest unit", "give the signed difference")
 	}
-	if c.Stage != l.Stage && (l.Stage != eventv1.Stage_STAGE_ALLOCATED || c.Stage != eventv1.Stage_STAGE_RESERVED) {
+	if err := checkScale(field+".asset", c.Asset); err != nil {
+		return nil, err
+	}
+	if c.Stage == eventv1.Stage_STAGE_RESERVED || c.Draw != uuid.Nil {
+		return s.revalueDraw(c, l)
+	}
+	if c.Stage != l.Stage {
 		return nil, refuse("not_at_stage", field+".stage", fmt.Sprintf("line %s stands at %s", l.ID, stageWord(l.Stage)), "revalue it there")
 	}
 	if !l.controlledBy(c.Asset) {
-		if len(l.Controls) == 0 && c.Delta.Sign() < 0 {
-			return nil, refuse("below_zero", field+".delta", "a first value cannot be negative", "give the value")
+		if len(l.Controls) == 0 {
+			if c.Delta.Sign() < 0 {
+				return nil, refuse("below_zero", field+".delta", "a first value cannot be negative", "give the value")
+			}
+			if err := s.roomToRevalue(field, c); err != nil {
+				return nil, err
+			}
 		}
 		return one(&eventv1.LineRevalued{Line: l.ID[:], Stage: c.Stage, Asset: c.Asset, Delta: c.Delta.Proto()})
 	}
@@ -396,8 +550,38 @@ func (s *State) revalue(c *Revalue) ([]es.Event, error) {
 			fmt.Sprintf("%s of %s stands at %s, and %s is asked to change", text(l.Standing(c.Stage, c.Asset), c.Asset), c.Asset, stageWord(c.Stage), text(c.Delta, c.Asset)),
 			"a control standing stays between zero and the bound of an amount: revalue by less")
 	}
-	if err := l.roomFor(field+".delta", c.Stage, AssetAmount{c.Asset, c.Delta}); err != nil {
+	if err := s.roomToRevalue(field, c); err != nil {
 		return nil, err
 	}
 	return one(&eventv1.LineRevalued{Line: l.ID[:], Stage: c.Stage, Asset: c.Asset, Delta: c.Delta.Proto()})
+}
+
+// roomToRevalue refuses to lift an allocation beyond what is committed.
+func (s *State) roomToRevalue(field string, c *Revalue) error {
+	if c.Stage != eventv1.Stage_STAGE_ALLOCATED || c.Delta.Sign() < 0 || c.mayExceed() || !s.capKnown(c.Asset) {
+		return nil
+	}
+	if room := s.room(c.Asset); c.Delta.Cmp(room) > 0 {
+		return exceeds("exceeds_committed", field+".delta", AssetAmount{c.Asset, c.Delta}, sum(c.Delta, room.Neg()), "committed and not yet allocated")
+	}
+	return nil
+}
+
+// revalueDraw changes what one draw holds. In the asset that it is counted in, that is a matter of the draw: it is released, and drawn anew.
+func (s *State) revalueDraw(c *Revalue, l *Line) ([]es.Event, error) {
+	const field = "revalue_line"
+	d := s.draw[c.Draw]
+	switch {
+	case d == nil || d.Allocation != l.ID:
+		return nil, refuse("no_such_draw", field+".draw", fmt.Sprintf("line %s has no draw %s, and what is reserved is revalued draw by draw", l.ID, c.Draw), "name the draw")
+	case c.Stage != eventv1.Stage_STAGE_RESERVED:
+		return nil, refuse("not_at_stage", field+".stage", "a draw stands at reserved", "say reserved, or leave the draw out")
+	case d.Asset == "":
+		return nil, refuse("no_control", field+".draw", "the draw has no amount", "release it, revalue the allocation, and draw again")
+	case d.Status != Reserved:
+		return nil, refuse("draw_ended", field+".draw", fmt.Sprintf("draw %s is %s", d.ID, d.Status), "revalue the shipment or payment")
+	case l.controlledBy(c.Asset):
+		return nil, refuse("control_asset", field+".asset", c.Asset+" is the asset that the draw is counted in", "release the draw, and draw again")
+	}
+	return one(&eventv1.LineRevalued{Line: l.ID[:], Stage: c.Stage, Asset: c.Asset, Delta: c.Delta.Proto(), Draw: d.ID[:]})
 }

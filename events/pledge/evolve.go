@@ -2,6 +2,7 @@ package pledge
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
@@ -31,9 +32,12 @@ func Evolve(s *State, f *es.Fact) *State {
 		l := s.enter(e.Line, e.Items, eventv1.Stage_STAGE_ALLOCATED)
 		s.give(e.Splits...)
 		for _, split := range e.Splits {
-			if split.RestTo == eventv1.RestTo_REST_TO_OVER {
-				b := l.balance(eventv1.Stage_STAGE_ALLOCATED, split.Asset)
+			b := l.balance(eventv1.Stage_STAGE_ALLOCATED, split.Asset)
+			switch split.RestTo {
+			case eventv1.RestTo_REST_TO_OVER:
 				b.Over = sum(b.Over, amountOf(split.Rest))
+			case eventv1.RestTo_REST_TO_UNMEASURED:
+				b.Uncapped = sum(b.Uncapped, amountOf(split.Rest))
 			}
 		}
 	case *eventv1.TrancheScheduled:
@@ -50,7 +54,7 @@ func Evolve(s *State, f *es.Fact) *State {
 	case *eventv1.DrawReserved:
 		s.reserved(e)
 	case *eventv1.DrawReleased:
-		s.released(s.draw[idOf(e.Draw)])
+		s.released(s.draw[idOf(e.Draw)], e)
 	case *eventv1.DrawSettled:
 		s.draw[idOf(e.Draw)].Status = Settled
 	case *eventv2.PledgeReduced:
@@ -69,6 +73,8 @@ func Evolve(s *State, f *es.Fact) *State {
 		l.Category, l.Instrument = e.ToCategory, e.ToInstrument
 	case *eventv1.LineRevalued:
 		s.revalued(e)
+	case *eventv1.DeliveryClaimed:
+		s.claimed(e)
 	}
 	return s
 }
@@ -85,9 +91,8 @@ func (s *State) enter(in *eventv1.Line, items []*eventv1.Item, stage eventv1.Sta
 		switch v.Status {
 		case eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED:
 			l.Undisclosed = append(l.Undisclosed, v.Basis)
-			l.Opaque = l.Opaque || in.ControlAsset == ""
 		case eventv1.ValueStatus_VALUE_STATUS_WITHHELD:
-			l.Opaque = l.Opaque || in.ControlAsset == ""
+			l.Withheld = append(l.Withheld, v.Basis)
 		}
 	}
 	s.Lines = append(s.Lines, l)
@@ -167,25 +172,50 @@ func (s *State) reserved(e *eventv1.DrawReserved) {
 	b.Over = sum(b.Over, d.Over)
 }
 
-func (s *State) released(d *Draw) {
-	d.Status = Released
+// released: an event without an amount released all of its draw, as all did at first.
+func (s *State) released(d *Draw, e *eventv1.DrawReleased) {
+	t, over := sum(d.Amount, d.Released.Neg()), d.Over
+	if e.Amount != nil {
+		t, over = amountOf(e.Amount), amountOf(e.Split.GetRest())
+	}
+	if d.Released = sum(d.Released, t); d.Released == d.Amount {
+		d.Status = Released
+	}
 	if d.Asset == "" {
 		return
 	}
+	d.Over = sum(d.Over, over.Neg())
 	l := s.line[d.Allocation]
 	from := l.balance(eventv1.Stage_STAGE_RESERVED, d.Asset)
-	from.Reached = sum(from.Reached, d.Amount.Neg())
-	from.Standing = sum(from.Standing, d.Amount.Neg())
-	from.Over = sum(from.Over, d.Over.Neg())
+	from.Reached = sum(from.Reached, t.Neg())
+	from.Standing = sum(from.Standing, t.Neg())
+	from.Over = sum(from.Over, over.Neg())
 	to := l.balance(eventv1.Stage_STAGE_ALLOCATED, d.Asset)
-	to.Standing = sum(to.Standing, sum(d.Amount, d.Over.Neg()))
+	to.Standing = sum(to.Standing, sum(t, over.Neg()))
+}
+
+func (s *State) claimed(e *eventv1.DeliveryClaimed) {
+	s.give(e.Split)
+	l := s.line[idOf(e.Line)]
+	if !l.controlledBy(e.Asset) {
+		return
+	}
+	b := l.balance(eventv1.Stage_STAGE_CLAIMED, e.Asset)
+	b.Reached = sum(b.Reached, amountOf(e.Amount))
+	b.Standing = sum(b.Standing, amountOf(e.Amount))
+	if e.Split.RestTo == eventv1.RestTo_REST_TO_OVER {
+		b.Over = sum(b.Over, amountOf(e.Split.Rest))
+	}
 }
 
 func (s *State) revalued(e *eventv1.LineRevalued) {
+	if len(e.Draw) > 0 {
+		return // a value beside what the draw is counted in
+	}
 	l := s.line[idOf(e.Line)]
 	l.disclose(basisOf(e.Asset))
 	if len(l.Controls) == 0 {
-		l.Controls, l.Opaque = []string{e.Asset}, false
+		l.Controls = []string{e.Asset}
 	}
 	if !l.controlledBy(e.Asset) {
 		return
@@ -193,15 +223,18 @@ func (s *State) revalued(e *eventv1.LineRevalued) {
 	b := l.balance(e.Stage, e.Asset)
 	b.Reached = sum(b.Reached, amountOf(e.Delta))
 	b.Standing = sum(b.Standing, amountOf(e.Delta))
-}
-
-func (l *Line) disclose(basis string) {
-	for i, b := range l.Undisclosed {
-		if b == basis {
-			l.Undisclosed = append(l.Undisclosed[:i:i], l.Undisclosed[i+1:]...)
-			return
+	if e.Stage == eventv1.Stage_STAGE_ALLOCATED {
+		if b.Uncapped = sum(b.Uncapped, amountOf(e.Delta)); b.Uncapped.Sign() < 0 {
+			b.Uncapped = money.Amount{}
 		}
 	}
+}
+
+// disclose forgets that the value on a basis was undisclosed or withheld.
+func (l *Line) disclose(basis string) {
+	told := func(b string) bool { return b == basis }
+	l.Undisclosed = slices.DeleteFunc(slices.Clone(l.Undisclosed), told)
+	l.Withheld = slices.DeleteFunc(slices.Clone(l.Withheld), told)
 }
 
 func (l *Line) addDue(asset string, a money.Amount) {

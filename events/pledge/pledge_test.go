@@ -3,6 +3,7 @@ package pledge_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -307,7 +308,7 @@ func TestARevaluationKeepsControlAboveZero(t *testing.T) {
 		return &pledge.Revalue{Meta: pledgetest.Meta(), Line: id(1), Stage: committed, Asset: asset, Delta: pledgetest.Amount(asset, text)}
 	}
 	c.When(revalue(eur, "-100.01")).ThenRefused(t, "below_zero")
-	c.When(revalue(eur, "0")).ThenRefused(t, "nothing_to_revalue")
+	c.When(revalue(eur, "0")).ThenRefused(t, "bad_amount")
 	c.When(revalue("each/6:tank", "1")).ThenRefused(t, "bad_asset")
 	c = c.When(revalue(eur, "-40")).ThenRecord(t, &eventv1.LineRevalued{})
 	wantStanding(t, c, 1, committed, eur, "60")
@@ -318,7 +319,7 @@ func TestAFirstValueMakesTheCapKnown(t *testing.T) {
 	value := &pledge.Revalue{Meta: pledgetest.Meta(), Line: id(1), Stage: committed, Asset: eur, Delta: pledgetest.Amount(eur, "100")}
 	c := after(t, commit(line(1, missing("tracker", undisclosed))), value)
 	c.When(allocate(line(2, stated(eur, "101")))).ThenRefused(t, "exceeds_committed")
-	if got := c.State().Line(id(1)); got.Opaque || len(got.Undisclosed) > 0 {
+	if got := c.State().Line(id(1)); len(got.Undisclosed) > 0 {
 		t.Errorf("the line is still undisclosed: %+v", got)
 	}
 }
@@ -422,3 +423,144 @@ func TestAStateSurvivesItsSerialisation(t *testing.T) {
 }
 
 var _ es.Event = (*eventv1.PledgeAllocated)(nil)
+
+// No fact states so much that a view could meet a sum which it cannot hold.
+func TestAnAmountBeyondAllMeasureIsRefused(t *testing.T) {
+	most := "100000000000000000000000000.00" // 10^28 cents
+	beyond := "100000000000000000000000000.01"
+	after(t, commit(line(1, stated(eur, most)), line(2, stated(usd, most))))
+	c := after(t, commit(line(1, stated(eur, "100"))), allocate(line(2, stated(eur, "100")), pledgetest.Item("shell", "1")))
+	c.When(commit(line(3, stated(eur, beyond)))).ThenRefused(t, "bad_amount")
+	c.When(allocate(line(3, missing("tracker", undisclosed)), pledgetest.Item("shell", "10000000000000000000000.000001"))).ThenRefused(t, "bad_amount")
+	c.When(&pledge.Revalue{Meta: pledgetest.Meta(), Line: id(1), Stage: committed, Asset: usd, Delta: pledgetest.Amount(usd, beyond)}).ThenRefused(t, "bad_amount")
+	d := drawOn(7, 2, eur, "1")
+	d.Stated = []*eventv1.AssetAmount{{Asset: usd, Amount: pledgetest.Amount(usd, beyond).Proto()}}
+	c.When(d).ThenRefused(t, "bad_amount")
+}
+
+func TestACurrencyHasOneScale(t *testing.T) {
+	c := after(t, commit(line(1, stated(eur, "625"))))
+	r := c.When(allocate(line(2, stated("EUR/3@tracker", "99999")))).ThenRefused(t, "other_scale")
+	if !strings.Contains(r.Remedy, eur) {
+		t.Errorf("the remedy %q does not name %s", r.Remedy, eur)
+	}
+	c.When(commit(line(3, stated("JPY/2@tracker", "1")))).ThenRefused(t, "other_scale")
+}
+
+// A commitment that is undisclosed on a basis makes the cap on it unknown, also where another basis is stated.
+func TestOneUndisclosedCommitmentMakesTheCapUnknown(t *testing.T) {
+	c := after(t, commit(line(1, stated(eur, "100")), line(2, stated(usd, "50"), missing("tracker", undisclosed))))
+	a := c.When(allocate(line(3, stated(eur, "150"))))
+	a.ThenRecord(t, &eventv1.PledgeAllocated{})
+	if got := a.Events[0].(*eventv1.PledgeAllocated).Splits[0]; got.RestTo != eventv1.RestTo_REST_TO_UNMEASURED {
+		t.Errorf("the rest goes to %s", got.RestTo)
+	}
+	pieces := line(1, stated("each/6:shell", "10"), missing("tracker", undisclosed))
+	pieces.ControlAsset = ""
+	c = after(t, commit(pieces), &pledge.Revalue{Meta: pledgetest.Meta(), Line: id(1), Stage: committed, Asset: eur, Delta: pledgetest.Amount(eur, "100")})
+	more := line(2, missing("tracker", undisclosed))
+	c.When(allocate(more, pledgetest.Item("shell", "20"))).ThenRefused(t, "exceeds_committed")
+}
+
+func TestACapIsNotPassedByInAnotherAsset(t *testing.T) {
+	c := after(t, commit(line(1, stated(eur, "100"), stated(usd, "110"))))
+	other := line(2, stated(usd, "500"), stated(eur, "450"))
+	r := c.When(allocate(other)).ThenRefused(t, "control_asset_differs")
+	if !strings.Contains(r.Remedy, eur) {
+		t.Errorf("the remedy %q does not name %s", r.Remedy, eur)
+	}
+	found := allocate(other)
+	found.Meta = pledgetest.Observed()
+	c.When(found).ThenRecord(t, &eventv1.PledgeAllocated{})
+}
+
+// What no commitment gave uses the cap up all the same.
+func TestWhatCameInPastTheCapUsesItUp(t *testing.T) {
+	lift := func(amount string) *pledge.Revalue {
+		return &pledge.Revalue{Meta: pledgetest.Meta(), Line: id(2), Stage: allocated, Asset: eur, Delta: pledgetest.Amount(eur, amount)}
+	}
+	first := after(t, commit(line(1, stated(eur, "100"))), allocate(line(2, missing("tracker", undisclosed))))
+	first.When(lift("500")).ThenRefused(t, "exceeds_committed")
+	first.When(lift("60")).ThenRecord(t, &eventv1.LineRevalued{}).When(allocate(line(3, stated(eur, "41")))).ThenRefused(t, "exceeds_committed")
+
+	early := after(t, allocate(line(2, stated(eur, "5"))), commit(line(1, stated(eur, "5"))))
+	early.When(allocate(line(3, stated(eur, "5")))).ThenRefused(t, "exceeds_committed")
+
+	lowered := after(t, commit(line(1, stated(eur, "100"))), allocate(line(2, stated(eur, "100"))), lift("-40"))
+	lowered.When(allocate(line(3, stated(eur, "40")))).ThenRefused(t, "exceeds_committed")
+}
+
+func TestALineSaysWhyItHasNoValue(t *testing.T) {
+	c := after(t, commit(line(1, stated(eur, "100"))))
+	c.When(allocate(line(2), pledgetest.Item("shell", "14"))).ThenRefused(t, "value_missing")
+	silent := pledgetest.Item("shell", "14")
+	silent.QuantityStatus, silent.QuantityAsset, silent.Quantity = 0, "", nil
+	c.When(allocate(line(2, stated(eur, "1")), silent)).ThenRefused(t, "status_missing")
+}
+
+func TestAnAllocationOfAPledgeThatIsNotThereIsRefused(t *testing.T) {
+	mistyped := allocate(line(1, stated(eur, "88888")))
+	mistyped.Named = true
+	given.History(pledge.Decider).When(mistyped).ThenRefused(t, "no_such_pledge")
+	mistyped.Observed, mistyped.Sourced = true, true
+	given.History(pledge.Decider).When(mistyped).ThenRecord(t, &eventv1.PledgeAllocated{})
+}
+
+// A pledge that has ended keeps nothing that nobody can end.
+func TestWhatStandsOnAClosedPledgeCanEnd(t *testing.T) {
+	c := after(t, commit(line(1, stated(eur, "100"))), allocate(line(2, stated(eur, "100"))), drawOn(7, 2, eur, "60"), &pledge.Lapse{Meta: pledgetest.Meta()})
+	c = c.When(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7)}).ThenRecord(t, &eventv1.DrawReleased{})
+	c = c.When(&pledge.CancelRemainder{Meta: pledgetest.Meta()}).ThenRecord(t, &eventv1.RemainderCancelled{})
+	wantStanding(t, c, 2, allocated, eur, "0")
+	c.When(&pledge.Lapse{Meta: pledgetest.Observed()}).ThenRefused(t, "pledge_closed")
+
+	waiting := after(t, pledgetest.Contingent(8, 3, line(1, stated(eur, "500"))))
+	waiting.When(&pledge.Lapse{Meta: pledgetest.Meta()}).ThenRefused(t, "tranche_open")
+	waiting.When(&pledge.Fulfil{Meta: pledgetest.Meta()}).ThenRefused(t, "tranche_open")
+}
+
+func TestADrawIsReleasedInPart(t *testing.T) {
+	over := drawOn(7, 2, eur, "70")
+	over.Meta = pledgetest.Overridden()
+	c := after(t, commit(line(1, stated(eur, "60"))), allocate(line(2, stated(eur, "60"))), over)
+	part := func(amount string) *pledge.ReleaseDraw {
+		return &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7), Asset: eur, Amount: pledgetest.Amount(eur, amount)}
+	}
+	c.When(part("70.01")).ThenRefused(t, "exceeds_reserved")
+	c = c.When(part("25")).ThenRecord(t, &eventv1.DrawReleased{}) // the 10 over the allocation first
+	wantStanding(t, c, 2, allocated, eur, "15")
+	if d := c.State().Draw(id(7)); d.Status != pledge.Reserved || !d.Over.IsZero() {
+		t.Errorf("the draw is %+v", d)
+	}
+	c = c.When(&pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: id(7)}).ThenRecord(t, &eventv1.DrawSettled{})
+	c.When(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7)}).ThenRefused(t, "draw_ended")
+	c = c.When(part("45")).ThenRecord(t, &eventv1.DrawReleased{}) // what is returned of a settled draw
+	wantStanding(t, c, 2, allocated, eur, "60")
+	c.When(part("1")).ThenRefused(t, "draw_ended")
+}
+
+func TestADeliveryIsClaimed(t *testing.T) {
+	claim := func(line int, amount string, change ...func(*pledge.ClaimDelivery)) *pledge.ClaimDelivery {
+		c := &pledge.ClaimDelivery{Meta: pledgetest.Meta(), Line: id(line), Asset: eur, Amount: pledgetest.Amount(eur, amount)}
+		for _, f := range change {
+			f(c)
+		}
+		return c
+	}
+	c := after(t, commit(line(1, stated(eur, "10"))), allocate(line(2, stated(eur, "4.75"))))
+	rest := func(a given.Answered[*pledge.State, pledge.Command], want eventv1.RestTo, amount string) {
+		t.Helper()
+		a.ThenRecord(t, &eventv1.DeliveryClaimed{})
+		s := a.Events[0].(*eventv1.DeliveryClaimed).Split
+		if s.RestTo != want || s.Rest.GetLo() != pledgetest.Amount(eur, amount).Proto().Lo {
+			t.Errorf("the split is %v, want %s to %s", s, amount, want)
+		}
+	}
+	c.When(claim(2, "6.48")).ThenRefused(t, "exceeds_allocated")
+	rest(after(t, commit(line(1, stated(eur, "10"))), allocate(line(2, stated(eur, "4.75")))).
+		When(claim(2, "6.48", func(c *pledge.ClaimDelivery) { c.SameUnits = true })), eventv1.RestTo_REST_TO_DIFFERENCE, "1.73")
+	rest(after(t, commit(line(1, stated(eur, "10"))), allocate(line(2, stated(eur, "4.75")))).
+		When(claim(2, "6.48", func(c *pledge.ClaimDelivery) { c.Meta = pledgetest.Observed() })), eventv1.RestTo_REST_TO_OVER, "1.73")
+	rest(c.When(claim(1, "3")), eventv1.RestTo_REST_TO_UNMEASURED, "3") // on a commitment, of which allocation nobody knows
+	c.When(claim(9, "3")).ThenRefused(t, "no_such_line")
+}

@@ -73,7 +73,8 @@ func checkInvariants(t *rapid.T, s *pledge.State) {
 	for _, d := range s.Draws {
 		if d.Asset != "" && d.Status != pledge.Released {
 			k := d.Allocation.String() + d.Asset
-			reserved[k], _ = reserved[k].Add(d.Amount)
+			holds, _ := d.Amount.Sub(d.Released)
+			reserved[k], _ = reserved[k].Add(holds)
 		}
 	}
 	for _, l := range s.Lines {

@@ -55,11 +55,9 @@ type Line struct {
 	// Controls are the assets in which caps, draws and cancellations are counted: the one control asset; where no value is stated each
 	// quantity; or none.
 	Controls []string
-	// Opaque: no value is stated and one is undisclosed or withheld, so what this line caps is unknown.
-	Opaque bool
-	// Undisclosed are the bases on which the value is undisclosed.
-	Undisclosed []string
-	Balances    []Balance
+	// Undisclosed and Withheld are the bases on which the value is so.
+	Undisclosed, Withheld []string
+	Balances              []Balance
 	// Due is what tranches have scheduled of the line, by asset.
 	Due []AssetAmount
 }
@@ -71,6 +69,8 @@ type Balance struct {
 	Reached  money.Amount
 	Standing money.Amount
 	Over     money.Amount
+	// Uncapped came in while no cap was known, or by a revaluation: no lower rung gave it, and it uses the cap up all the same.
+	Uncapped money.Amount
 }
 
 // AssetAmount is an amount of an asset.
@@ -106,7 +106,8 @@ type Draw struct {
 	Allocation uuid.UUID
 	Asset      string
 	Amount     money.Amount
-	Over       money.Amount // the part that the allocation did not cover
+	Released   money.Amount // of Amount
+	Over       money.Amount // what it still holds and the allocation did not cover
 	ForStream  string
 	Status     DrawStatus
 }
@@ -180,6 +181,16 @@ func (l *Line) balance(stage eventv1.Stage, asset string) *Balance {
 	}
 	l.Balances = append(l.Balances, Balance{Stage: stage, Asset: asset})
 	return &l.Balances[len(l.Balances)-1]
+}
+
+// opaque: no value is stated and one is undisclosed or withheld, so what the line caps is unknown.
+func (l *Line) opaque() bool {
+	for _, c := range l.Controls {
+		if basisOf(c) != "" {
+			return false
+		}
+	}
+	return len(l.Undisclosed)+len(l.Withheld) > 0
 }
 
 func (l *Line) controlledBy(asset string) bool {

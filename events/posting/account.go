@@ -12,12 +12,20 @@ type Account uint8
 
 // Accounts that are no rung.
 const (
-	Origin         Account = 200 + iota // where promises come from
-	OverAllocated                       // allocated beyond what is committed
-	OverReserved                        // drawn beyond what is allocated
-	OverHandedOver                      // handed over beyond what was dispatched or allocated
-	Unmeasured                          // an asset that appears or disappears on the way
-	Difference                          // the gap between a stated and a relieved value
+	Origin          Account = 200 + iota // where promises come from
+	OverAllocated                        // allocated beyond what is committed
+	OverReserved                         // drawn beyond what is allocated
+	OverHandedOver                       // handed over beyond what was dispatched or allocated
+	Unmeasured                           // an asset that appears or disappears on the way
+	Difference                           // the gap between a stated and a relieved value
+	Fx                                   // where one currency becomes another
+	LoanPrincipal                        // what of a loan is to be paid back
+	LoanDrawn                            // contra of the principal
+	LoanInterestDue                      // interest due and not paid
+	LoanAccrued                          // contra of the interest due
+	LoanInterestPaid
+	LoanRepaid
+	LoanForgiven
 )
 
 var names = func() (n [256]string) {
@@ -29,6 +37,8 @@ var names = func() (n [256]string) {
 	}
 	n[Origin], n[Unmeasured], n[Difference] = "origin", "unmeasured", "difference"
 	n[OverAllocated], n[OverReserved], n[OverHandedOver] = "over:allocated", "over:reserved", "over:handed_over"
+	n[Fx], n[LoanPrincipal], n[LoanDrawn], n[LoanInterestDue], n[LoanAccrued] = "fx", "loan:principal", "loan:drawn", "loan:interest_due", "loan:accrued"
+	n[LoanInterestPaid], n[LoanRepaid], n[LoanForgiven] = "loan:interest_paid", "loan:repaid", "loan:forgiven"
 	return n
 }()
 

@@ -1,6 +1,7 @@
 package posting
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,7 +11,7 @@ import (
 )
 
 // schema is the version of an encoded register.
-const schema = 1
+const schema = 2
 
 // errTruncated and errSchema tell a reader to rebuild its view from the log.
 var (
@@ -23,33 +24,49 @@ func (r *Register) MarshalBinary() ([]byte, error) {
 	b := binary.AppendUvarint(nil, schema)
 	b = binary.AppendUvarint(b, uint64(len(r.lines)))
 	for _, l := range r.lines {
-		b = append(b, l.id[:]...)
-		b = appendString(b, l.category)
-		b = binary.AppendUvarint(b, uint64(l.instrument))
-		b = appendString(b, l.control)
-		b = binary.AppendUvarint(b, uint64(len(l.items)))
-		for _, it := range l.items {
-			b = appendString(appendString(b, it.asset), it.category)
-		}
-		b = binary.AppendUvarint(b, uint64(len(l.balances)))
-		for _, x := range l.balances {
-			b = append(b, byte(x.account))
-			b = appendString(appendString(b, x.asset), x.category)
-			b = appendAmount(b, x.amount)
-		}
-		b = appendUnknowns(b, l.unknowns)
+		b = appendLine(append(b, l.id[:]...), l)
 	}
 	b = binary.AppendUvarint(b, uint64(len(r.drawOrder)))
 	for _, d := range r.drawOrder {
-		b = append(b, d.id[:]...)
-		b = append(b, d.line.id[:]...)
-		b = binary.AppendUvarint(b, uint64(len(d.legs)))
-		for _, x := range d.legs {
-			b = appendAmount(appendString(append(b, byte(x.account)), x.asset), x.amount)
+		b = append(append(b, d.id[:]...), d.from.id[:]...)
+		b = appendLine(b, d.part)
+		b = binary.AppendUvarint(b, uint64(len(d.taken)))
+		for _, x := range d.taken {
+			b = appendAmount(appendString(b, x.asset), x.amount)
 		}
-		b = appendUnknowns(b, d.unknowns)
+		b = binary.AppendUvarint(b, uint64(len(d.facts)))
+		for _, f := range d.facts {
+			b = append(b, f.event[:]...)
+			b = binary.AppendUvarint(b, uint64(f.to))
+			b = binary.AppendUvarint(b, uint64(len(f.legs)))
+			for _, x := range f.legs {
+				b = appendAmount(appendString(append(b, byte(x.account)), x.asset), x.amount)
+			}
+		}
 	}
 	return b, nil
+}
+
+// appendLine writes all of a line but its id.
+func appendLine(b []byte, l *line) []byte {
+	b = appendString(b, l.category)
+	b = binary.AppendUvarint(b, uint64(l.instrument))
+	b = appendString(b, l.control)
+	b = binary.AppendUvarint(b, uint64(len(l.items)))
+	for _, it := range l.items {
+		b = appendString(appendString(b, it.asset), it.category)
+	}
+	b = binary.AppendUvarint(b, uint64(len(l.balances)))
+	for _, x := range l.balances {
+		b = append(b, byte(x.account))
+		b = appendString(appendString(b, x.asset), x.category)
+		b = appendAmount(b, x.amount)
+	}
+	b = binary.AppendUvarint(b, uint64(len(l.unknowns)))
+	for _, u := range l.unknowns {
+		b = appendString(binary.AppendUvarint(b, uint64(u.stage)), u.basis)
+	}
+	return b
 }
 
 func appendString(b []byte, s string) []byte {
@@ -61,14 +78,6 @@ func appendAmount(b []byte, a money.Amount) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(p.Hi)), p.Lo)
 }
 
-func appendUnknowns(b []byte, us []unknown) []byte {
-	b = binary.AppendUvarint(b, uint64(len(us)))
-	for _, u := range us {
-		b = appendString(binary.AppendUvarint(b, uint64(u.stage)), u.basis)
-	}
-	return b
-}
-
 // UnmarshalBinary reads what MarshalBinary wrote.
 func (r *Register) UnmarshalBinary(data []byte) error {
 	*r = *NewRegister()
@@ -77,25 +86,25 @@ func (r *Register) UnmarshalBinary(data []byte) error {
 		return fmt.Errorf("%w: %d, and this program knows %d", errSchema, v, schema)
 	}
 	for range d.count() {
-		l := &line{id: d.id(), category: d.string(), instrument: eventv1.Instrument(d.uvarint()), control: d.string()}
-		for range d.count() {
-			l.items = append(l.items, itemCategory{d.string(), d.string()})
-		}
-		for range d.count() {
-			l.balances = append(l.balances, balance{Account(d.byte()), d.string(), d.string(), d.amount()})
-		}
-		l.unknowns = d.unknowns()
+		l := d.line(d.id())
 		r.lines = append(r.lines, l)
 		r.byID[l.id] = l
 	}
 	for range d.count() {
-		x := &draw{id: d.id(), line: r.byID[d.id()]}
-		for range d.count() {
-			x.legs = append(x.legs, leg{Account(d.byte()), d.string(), d.amount()})
+		x := &draw{id: d.id(), from: r.byID[d.id()]}
+		if x.from == nil {
+			return cmp.Or(d.err, errors.New("encoded register: a draw on a line that is not there"))
 		}
-		x.unknowns = d.unknowns()
-		if d.err == nil && x.line == nil {
-			return fmt.Errorf("encoded register: a draw on a line that is not there")
+		x.part = d.line(x.from.id)
+		for range d.count() {
+			x.taken = append(x.taken, stated{d.string(), d.amount()})
+		}
+		for range d.count() {
+			f := posted{event: d.id(), to: eventv1.Stage(d.uvarint())}
+			for range d.count() {
+				f.legs = append(f.legs, leg{Account(d.byte()), d.string(), d.amount()})
+			}
+			x.facts = append(x.facts, f)
 		}
 		r.addDraw(x)
 	}
@@ -164,10 +173,16 @@ func (d *decoder) amount() money.Amount {
 	return a
 }
 
-func (d *decoder) unknowns() []unknown {
-	var us []unknown
+func (d *decoder) line(id [16]byte) *line {
+	l := &line{id: id, category: d.string(), instrument: eventv1.Instrument(d.uvarint()), control: d.string()}
 	for range d.count() {
-		us = append(us, unknown{eventv1.Stage(d.uvarint()), d.string()})
+		l.items = append(l.items, itemCategory{d.string(), d.string()})
 	}
-	return us
+	for range d.count() {
+		l.balances = append(l.balances, balance{Account(d.byte()), d.string(), d.string(), d.amount()})
+	}
+	for range d.count() {
+		l.unknowns = append(l.unknowns, unknown{eventv1.Stage(d.uvarint()), d.string()})
+	}
+	return l
 }

@@ -2,6 +2,7 @@ package posting
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -10,11 +11,18 @@ import (
 	eventv2 "github.com/allied-ledger/allied/proto/gen/allied/event/v2"
 )
 
-// Fold posts one fact of the register's pledge into the journal, by the table of the books: per asset the postings sum to zero. An error
-// means that the fact cannot follow the earlier ones or an amount leaves its bound; the register is then of no more use.
-func (r *Register) Fold(f *es.Fact, j *Journal) error {
+// Fold posts into the journal what one fact moves in the books of the register's pledge, by the table of the books: per asset the postings
+// sum to zero. The fact is the pledge's own, or that of a shipment or payment which names the pledge. An error means that the fact cannot
+// follow the earlier ones or an amount leaves its bound; the register is then of no more use.
+func (r *Register) Fold(pledge string, f *es.Fact, j *Journal) error {
 	j.reset()
-	if err := r.fold(f, j); err != nil {
+	var err error
+	if f.Stream == pledge {
+		err = r.fold(f, j)
+	} else {
+		err = r.foldMovements(pledge, f, j)
+	}
+	if err != nil {
 		return fmt.Errorf("post %s, revision %d of %s: %w", f.Type, f.Revision, f.Stream, err)
 	}
 	return nil
@@ -63,16 +71,26 @@ func (r *Register) fold(f *es.Fact, j *Journal) error {
 		return r.reclassify(j, e)
 	case *eventv1.LineRevalued:
 		return r.revalue(j, e)
+	case *eventv1.DeliveryClaimed:
+		return r.claim(j, e)
 	}
-	return nil // reschedules, settlements and links post nothing, and other aggregates' facts are not this register's
+	return nil // reschedules, settlements and links post nothing
 }
 
 // open adds a line, with the categories of its items' quantities.
 func (r *Register) open(in *eventv1.Line, items []*eventv1.Item) *line {
 	l := &line{id: key(in.Line), category: in.Category, instrument: in.Instrument, control: in.ControlAsset}
+	shared := map[string]string{} // the category of a quantity, the line's where its items differ
 	for _, it := range items {
-		if it.QuantityAsset != "" && l.categoryOf(it.QuantityAsset) == in.Category && it.Category != in.Category {
-			l.items = append(l.items, itemCategory{it.QuantityAsset, it.Category})
+		if c, ok := shared[it.QuantityAsset]; ok && c != it.Category {
+			shared[it.QuantityAsset] = in.Category
+		} else {
+			shared[it.QuantityAsset] = it.Category
+		}
+	}
+	for _, it := range items {
+		if c := shared[it.QuantityAsset]; it.QuantityAsset != "" && c != in.Category && l.categoryOf(it.QuantityAsset) == in.Category {
+			l.items = append(l.items, itemCategory{it.QuantityAsset, c})
 		}
 	}
 	r.lines = append(r.lines, l)
@@ -163,6 +181,9 @@ func (r *Register) commit(j *Journal, c *eventv1.Commitment) error {
 		return err
 	}
 	l.countUndisclosed(j, c.Line, eventv1.Stage_STAGE_COMMITTED)
+	for _, v := range values {
+		r.uncountCap(j, basisOf(v.asset))
+	}
 	return r.cover(j, l, c.Covers)
 }
 
@@ -177,7 +198,7 @@ func (r *Register) allocate(j *Journal, e *eventv1.PledgeAllocated) error {
 	}
 	l.countUndisclosed(j, e.Line, eventv1.Stage_STAGE_ALLOCATED)
 	for _, split := range e.Splits {
-		if split.RestTo == eventv1.RestTo_REST_TO_UNMEASURED {
+		if split.RestTo == eventv1.RestTo_REST_TO_UNMEASURED && !r.held(eventv1.Stage_STAGE_COMMITTED, split.Asset) {
 			r.countCap(j, l, basisOf(split.Asset))
 		}
 	}
@@ -195,6 +216,18 @@ func (r *Register) countCap(j *Journal, l *line, basis string) {
 		}
 	}
 	l.count(j, eventv1.Stage_STAGE_COMMITTED, basis, +1)
+}
+
+// uncountCap takes back what countCap counted, since a commitment now states a value on the basis.
+func (r *Register) uncountCap(j *Journal, basis string) {
+	if basis == "" {
+		return
+	}
+	for _, l := range r.lines {
+		if l.entered(eventv1.Stage_STAGE_ALLOCATED) && l.unknown(eventv1.Stage_STAGE_COMMITTED, basis) {
+			l.count(j, eventv1.Stage_STAGE_COMMITTED, basis, -1)
+		}
+	}
 }
 
 func basisOf(asset string) string {
@@ -218,7 +251,7 @@ func (r *Register) enter(j *Journal, l *line, s, below eventv1.Stage, values []s
 		if err != nil {
 			return err
 		}
-		if err := l.post(j, restAccount(split.RestTo, s), split.Asset, rest.Neg()); err != nil {
+		if err := l.postRest(j, split, s, rest); err != nil {
 			return err
 		}
 		if split.RestTo == eventv1.RestTo_REST_TO_ORIGIN {
@@ -258,22 +291,32 @@ func controls(splits []*eventv1.Split, asset string) bool {
 	return false
 }
 
-func restAccount(to eventv1.RestTo, s eventv1.Stage) Account {
-	switch to {
+// postRest posts what no lower rung gave against the account that the split names.
+func (l *line) postRest(j *Journal, split *eventv1.Split, s eventv1.Stage, rest money.Amount) error {
+	if rest.IsZero() {
+		return nil
+	}
+	var account Account
+	switch split.RestTo {
 	case eventv1.RestTo_REST_TO_ORIGIN:
-		return Origin
+		account = Origin
+	case eventv1.RestTo_REST_TO_UNMEASURED:
+		account = Unmeasured
+	case eventv1.RestTo_REST_TO_DIFFERENCE:
+		account = Difference
 	case eventv1.RestTo_REST_TO_OVER:
 		switch s {
 		case eventv1.Stage_STAGE_RESERVED:
-			return OverReserved
-		case eventv1.Stage_STAGE_HANDED_OVER:
-			return OverHandedOver
+			account = OverReserved
+		case eventv1.Stage_STAGE_HANDED_OVER, eventv1.Stage_STAGE_CLAIMED:
+			account = OverHandedOver
+		default:
+			account = OverAllocated
 		}
-		return OverAllocated
-	case eventv1.RestTo_REST_TO_DIFFERENCE:
-		return Difference
+	default:
+		return fmt.Errorf("a rest of %s goes to no account that this program knows (%d)", split.Asset, split.RestTo)
 	}
-	return Unmeasured
+	return l.post(j, account, split.Asset, rest.Neg())
 }
 
 func (r *Register) activate(j *Journal, e *eventv1.TrancheActivated) error {
@@ -326,101 +369,6 @@ func (r *Register) cover(j *Journal, commitment *line, covers []*eventv1.Split) 
 	return nil
 }
 
-func (r *Register) reserve(j *Journal, e *eventv1.DrawReserved) error {
-	l, err := r.find(e.Allocation)
-	if err != nil {
-		return err
-	}
-	d := &draw{id: key(e.Draw), line: l}
-	r.addDraw(d)
-	if e.Asset == "" {
-		for _, u := range l.unknowns {
-			if u.stage == eventv1.Stage_STAGE_ALLOCATED {
-				d.unknowns = append(d.unknowns, unknown{eventv1.Stage_STAGE_RESERVED, u.basis})
-			}
-		}
-		for _, u := range d.unknowns {
-			l.count(j, u.stage, u.basis, +1)
-		}
-		return nil
-	}
-	amount, err := money.FromProto(e.Amount)
-	if err != nil {
-		return err
-	}
-	if err := r.reserveLegs(j, l, e, amount); err != nil {
-		return err
-	}
-	for _, p := range j.Postings {
-		d.legs = append(d.legs, leg{p.Account, p.Asset, p.Amount})
-	}
-	return nil
-}
-
-// reserveLegs posts a draw: in the control asset what the allocation gives and the rest over it; in others what the draw states, or what
-// is relieved in proportion.
-func (r *Register) reserveLegs(j *Journal, l *line, e *eventv1.DrawReserved, amount money.Amount) error {
-	values := make([]stated, 0, 1+len(e.Stated))
-	values = append(values, stated{e.Asset, amount})
-	for _, v := range e.Stated {
-		a, err := money.FromProto(v.Amount)
-		if err != nil {
-			return err
-		}
-		values = append(values, stated{v.Asset, a})
-	}
-	relieved, err := r.relieve(j, []*eventv1.Split{e.Split})
-	if err != nil {
-		return err
-	}
-	rest, err := money.FromProto(e.Split.Rest)
-	if err != nil {
-		return err
-	}
-	if err := l.post(j, restAccount(e.Split.RestTo, eventv1.Stage_STAGE_RESERVED), e.Asset, rest.Neg()); err != nil {
-		return err
-	}
-	for _, v := range values {
-		if err := l.post(j, In(eventv1.Stage_STAGE_RESERVED), v.asset, v.amount); err != nil {
-			return err
-		}
-		if v.asset == e.Asset {
-			continue
-		}
-		gap, err := v.amount.Sub(relieved.take(v.asset))
-		if err != nil {
-			return err
-		}
-		account := Difference
-		if !l.held(eventv1.Stage_STAGE_ALLOCATED, v.asset) {
-			account = Unmeasured
-		}
-		if err := l.post(j, account, v.asset, gap.Neg()); err != nil {
-			return err
-		}
-	}
-	return relieved.each(func(asset string, a money.Amount) error {
-		return l.post(j, In(eventv1.Stage_STAGE_RESERVED), asset, a)
-	})
-}
-
-func (r *Register) release(j *Journal, e *eventv1.DrawReleased) error {
-	d := r.draws[key(e.Draw)]
-	if d == nil {
-		return &UnknownLineError{key(e.Draw)}
-	}
-	for _, x := range d.legs {
-		if err := d.line.post(j, x.account, x.asset, x.amount.Neg()); err != nil {
-			return err
-		}
-	}
-	for _, u := range d.unknowns {
-		d.line.count(j, u.stage, u.basis, -1)
-	}
-	d.legs, d.unknowns = nil, nil
-	return nil
-}
-
 // fulfil passes what remains in assets other than control to unmeasured.
 func (r *Register) fulfil(j *Journal) error {
 	for _, l := range r.lines {
@@ -446,17 +394,37 @@ func (r *Register) fulfil(j *Journal) error {
 	return nil
 }
 
-// reclassify moves all that was ever posted on a line, and its unknowns, to the new category and instrument. Quantities of items that have
-// a category of their own keep it.
+// reclassify moves all that was ever posted on a line and its draws, and its unknowns, to the new category and instrument. Quantities of
+// items that have a category of their own keep it.
 func (r *Register) reclassify(j *Journal, e *eventv1.LineReclassified) error {
 	l, err := r.find(e.Line)
 	if err != nil {
 		return err
 	}
+	l.reclassify(j, e)
+	for _, d := range r.drawOrder {
+		if d.from == l {
+			d.part.reclassify(j, e)
+		}
+	}
+	var counted []unknown // what several draws hide counts once
+	for _, u := range l.unknowns {
+		if slices.Contains(counted, u) {
+			continue
+		}
+		counted = append(counted, u)
+		j.Unknowns = append(j.Unknowns,
+			Unknown{u.stage, l.id, e.FromCategory, e.FromInstrument, u.basis, -1},
+			Unknown{u.stage, l.id, e.ToCategory, e.ToInstrument, u.basis, +1})
+	}
+	return nil
+}
+
+func (l *line) reclassify(j *Journal, e *eventv1.LineReclassified) {
 	for i := range l.balances {
 		b := &l.balances[i]
 		category := b.category
-		if category == e.FromCategory {
+		if !l.ownCategory(b.asset) {
 			category = e.ToCategory
 		}
 		j.Postings = append(j.Postings,
@@ -464,13 +432,7 @@ func (r *Register) reclassify(j *Journal, e *eventv1.LineReclassified) error {
 			Posting{b.account, l.id, category, e.ToInstrument, b.asset, b.amount})
 		b.category = category
 	}
-	for _, u := range l.unknowns {
-		j.Unknowns = append(j.Unknowns,
-			Unknown{u.stage, l.id, l.category, l.instrument, u.basis, -1},
-			Unknown{u.stage, l.id, e.ToCategory, e.ToInstrument, u.basis, +1})
-	}
 	l.category, l.instrument = e.ToCategory, e.ToInstrument
-	return nil
 }
 
 func (r *Register) revalue(j *Journal, e *eventv1.LineRevalued) error {
@@ -478,18 +440,31 @@ func (r *Register) revalue(j *Journal, e *eventv1.LineRevalued) error {
 	if err != nil {
 		return err
 	}
-	delta, err := money.FromProto(e.Delta)
+	if len(e.Draw) > 0 {
+		d, err := r.findDraw(e.Draw)
+		if err != nil {
+			return err
+		}
+		d.tell(j, e.Stage, basisOf(e.Asset))
+		l = d.part
+	}
+	return l.revalue(j, e.Stage, e.Asset, e.Delta)
+}
+
+// revalue changes the value of what stands at a stage, and tells what was undisclosed there.
+func (l *line) revalue(j *Journal, s eventv1.Stage, asset string, by *eventv1.Amount) error {
+	delta, err := money.FromProto(by)
 	if err != nil {
 		return err
 	}
-	if basis := basisOf(e.Asset); l.unknown(e.Stage, basis) {
-		l.count(j, e.Stage, basis, -1)
+	if basis := basisOf(asset); l.unknown(s, basis) {
+		l.count(j, s, basis, -1)
 	}
 	if l.control == "" && !l.hasQuantities() {
-		l.control = e.Asset // the first value of a line without any
+		l.control = asset // the first value of a line without any
 	}
-	if err := l.post(j, In(e.Stage), e.Asset, delta); err != nil {
+	if err := l.post(j, In(s), asset, delta); err != nil {
 		return err
 	}
-	return l.post(j, Difference, e.Asset, delta.Neg())
+	return l.post(j, Difference, asset, delta.Neg())
 }

@@ -59,7 +59,7 @@ func (b *books) do(cmd pledge.Command) {
 	}
 	a.Then(b.t, a.Events...)
 	for _, e := range a.Events {
-		if err := b.register.Fold(given.Fact(b.decide.State().Stream, b.revision, e), &b.journal); err != nil {
+		if err := b.register.Fold(b.decide.State().Stream, given.Fact(b.decide.State().Stream, b.revision, e), &b.journal); err != nil {
 			b.t.Fatal(err)
 		}
 		b.revision++
@@ -215,7 +215,8 @@ func TestWithoutValueQuantitiesStandAlone(t *testing.T) {
 		unknown allocated:in 2 tracker +1`)
 	b.posts(draw(7, 2, shells, "4"), `
 		allocated:out 2 each/6:shell -4.000000
-		reserved:in 2 each/6:shell 4.000000`)
+		reserved:in 2 each/6:shell 4.000000
+		unknown reserved:in 2 tracker +1`)
 }
 
 func TestAnUnknownCapIsCountedOnce(t *testing.T) {
@@ -256,13 +257,13 @@ func TestDrawReservedAndReleased(t *testing.T) {
 		reserved:in 2 USD/2@donor_stated 66.00
 		reserved:in 2 each/6:shell 6.000000`)
 	b.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(8)}, `
-		allocated:out 2 EUR/2@tracker 60.00
-		allocated:out 2 USD/2@donor_stated 66.00
-		allocated:out 2 each/6:shell 6.000000
-		over:reserved 2 EUR/2@tracker 10.00
 		reserved:in 2 EUR/2@tracker -70.00
 		reserved:in 2 USD/2@donor_stated -66.00
-		reserved:in 2 each/6:shell -6.000000`)
+		reserved:in 2 each/6:shell -6.000000
+		allocated:out 2 EUR/2@tracker 60.00
+		over:reserved 2 EUR/2@tracker 10.00
+		allocated:out 2 USD/2@donor_stated 66.00
+		allocated:out 2 each/6:shell 6.000000`)
 	b.posts(&pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: id(7)}, ``)
 }
 
@@ -395,9 +396,121 @@ func TestAnEventThatCannotFollowIsAnError(t *testing.T) {
 	u := id(1)
 	for _, e := range []interface{ GetLine() []byte }{&eventv1.LineRevalued{Line: u[:], Stage: 3, Asset: eur}} {
 		r := posting.NewRegister()
-		err := r.Fold(given.Fact(given.Stream("pledge"), 0, e.(*eventv1.LineRevalued)), &posting.Journal{})
+		err := r.Fold(given.Stream("pledge"), given.Fact(given.Stream("pledge"), 0, e.(*eventv1.LineRevalued)), &posting.Journal{})
 		if err == nil || !strings.Contains(err.Error(), id(1).String()) {
 			t.Errorf("error %v does not name the line", err)
 		}
+	}
+}
+
+func TestADrawGivesBackItsPart(t *testing.T) {
+	b := open(t, commit(line(1, stated(eur, "100"))), allocate(line(2, stated(eur, "100"), stated(usd, "110")), item("shell", "10")))
+	first := draw(7, 2, eur, "40")
+	first.Stated = []*eventv1.AssetAmount{{Asset: shells, Amount: pledgetest.Amount(shells, "5").Proto()}}
+	b.do(first)
+	// 10 of 40: a quarter of what is reserved, and of what the allocation gave; a quarter of the gap between the two goes back too.
+	b.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7), Asset: eur, Amount: pledgetest.Amount(eur, "10")}, `
+		reserved:in 2 EUR/2@tracker -10.00
+		reserved:in 2 each/6:shell -1.250000
+		reserved:in 2 USD/2@donor_stated -11.00
+		allocated:out 2 EUR/2@tracker 10.00
+		allocated:out 2 each/6:shell 1.000000
+		difference 2 each/6:shell 0.250000
+		allocated:out 2 USD/2@donor_stated 11.00`)
+	b.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7)}, `
+		reserved:in 2 EUR/2@tracker -30.00
+		reserved:in 2 each/6:shell -3.750000
+		reserved:in 2 USD/2@donor_stated -33.00
+		allocated:out 2 EUR/2@tracker 30.00
+		allocated:out 2 each/6:shell 3.000000
+		difference 2 each/6:shell 0.750000
+		allocated:out 2 USD/2@donor_stated 33.00`)
+}
+
+// An allocation whose value is undisclosed counts once at reserved, however many draws there are on it.
+func TestDrawsHideAnAllocationOnce(t *testing.T) {
+	b := open(t, allocate(line(2, missing("tracker", undisclosed)), item("shell", "14")))
+	b.posts(draw(7, 2, shells, "4"), `
+		allocated:out 2 each/6:shell -4.000000
+		reserved:in 2 each/6:shell 4.000000
+		unknown reserved:in 2 tracker +1`)
+	b.posts(draw(8, 2, shells, "6"), `
+		allocated:out 2 each/6:shell -6.000000
+		reserved:in 2 each/6:shell 6.000000`)
+	b.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7)}, `
+		reserved:in 2 each/6:shell -4.000000
+		allocated:out 2 each/6:shell 4.000000`)
+	b.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(8)}, `
+		reserved:in 2 each/6:shell -6.000000
+		allocated:out 2 each/6:shell 6.000000
+		unknown reserved:in 2 tracker -1`)
+}
+
+func TestACapThatBecomesKnownIsNoLongerUnknown(t *testing.T) {
+	b := open(t)
+	b.posts(allocate(line(2, stated(eur, "5"))), `
+		unmeasured 2 EUR/2@tracker -5.00
+		allocated:in 2 EUR/2@tracker 5.00
+		unknown committed:in 2 tracker +1`)
+	b.posts(commit(line(1, stated(eur, "5"))), `
+		origin 1 EUR/2@tracker -5.00
+		committed:in 1 EUR/2@tracker 5.00
+		unknown committed:in 2 tracker -1`)
+}
+
+// Quantities keep the category of their items; where items of one quantity differ, the line's.
+func TestQuantitiesKeepTheirItemsCategory(t *testing.T) {
+	other := func(category string) *eventv1.Item {
+		it := item("shell", "3")
+		it.Category = category
+		return it
+	}
+	categories := func(b *books) (out []string) {
+		for _, p := range b.journal.Postings {
+			if p.Asset == shells {
+				out = append(out, fmt.Sprintf("%s %s %s", p.Account, p.Category, text(p.Asset, p.Amount)))
+			}
+		}
+		return out
+	}
+	mixed := open(t, allocate(line(2, stated(eur, "9")), item("shell", "5"), other("MIL.ARTY")))
+	if got := strings.Join(categories(mixed), ", "); got != "allocated:in MIL.AMMO 8.000000, unmeasured MIL.AMMO -8.000000" {
+		t.Errorf("posts %s", got)
+	}
+	own := open(t, allocate(line(2, stated(eur, "9")), other("MIL.ARTY")),
+		&pledge.Reclassify{Meta: pledgetest.Meta(), Line: id(2), Category: "MIL.ARTY"},
+		&pledge.Reclassify{Meta: pledgetest.Meta(), Line: id(2), Category: "MIL.AIRDEF"},
+		draw(7, 2, eur, "9"))
+	if got := strings.Join(categories(own), ", "); got != "allocated:out MIL.ARTY -3.000000, reserved:in MIL.ARTY 3.000000" {
+		t.Errorf("posts %s", got)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	claim := func(line int, amount string, same bool) *pledge.ClaimDelivery {
+		return &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: id(line), Asset: eur, Amount: pledgetest.Amount(eur, amount), SameUnits: same}
+	}
+	b := open(t, commit(line(1, stated(eur, "20"))), allocate(line(2, stated(eur, "4.75")), item("shell", "3")), allocate(line(3, stated(eur, "2"))))
+	b.posts(claim(2, "6.48", true), `
+		allocated:out 2 EUR/2@tracker -4.75
+		allocated:out 2 each/6:shell -3.000000
+		difference 2 EUR/2@tracker -1.73
+		claimed:in 2 EUR/2@tracker 6.48
+		claimed:in 2 each/6:shell 3.000000`)
+	b.posts(claim(3, "2.50", false), `
+		allocated:out 3 EUR/2@tracker -2.00
+		over:handed_over 3 EUR/2@tracker -0.50
+		claimed:in 3 EUR/2@tracker 2.50`)
+	b.posts(claim(1, "7", false), `
+		unmeasured 1 EUR/2@tracker -7.00
+		claimed:in 1 EUR/2@tracker 7.00`)
+}
+
+func TestARestWithoutAPlaceStopsTheFold(t *testing.T) {
+	l := line(2, stated(eur, "5"))
+	e := &eventv1.PledgeAllocated{Line: l, Splits: []*eventv1.Split{{Asset: eur, Rest: pledgetest.Amount(eur, "5").Proto(), RestTo: 9}}}
+	stream := given.Stream("pledge")
+	if err := posting.NewRegister().Fold(stream, given.Fact(stream, 0, e), &posting.Journal{}); err == nil || !strings.Contains(err.Error(), eur) {
+		t.Errorf("folded with %v", err)
 	}
 }

@@ -26,7 +26,7 @@ func TestPostingsAgreeWithTheDecider(t *testing.T) {
 			for _, e := range a.Events {
 				f := given.Fact(c.State().Stream, 1, e)
 				pledge.Evolve(c.State(), f)
-				if err := register.Fold(f, &j); err != nil {
+				if err := register.Fold(f.Stream, f, &j); err != nil {
 					t.Fatal(err)
 				}
 				checkZero(t, &j)
@@ -129,7 +129,7 @@ func FuzzRegister(f *testing.F) {
 		for _, e := range a.Events {
 			fact := given.Fact(c.State().Stream, 1, e)
 			pledge.Evolve(c.State(), fact)
-			if err := r.Fold(fact, &j); err != nil {
+			if err := r.Fold(fact.Stream, fact, &j); err != nil {
 				f.Fatal(err)
 			}
 		}

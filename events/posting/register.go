@@ -41,12 +41,22 @@ type unknown struct {
 
 type itemCategory struct{ asset, category string }
 
-// draw keeps what a reservation posted, for its contra.
+// draw is what one shipment or payment took of an allocation. The rungs from reserved on are its own, since two draws on one allocation
+// may hold different things.
 type draw struct {
-	id       [16]byte
-	line     *line
-	legs     []leg
-	unknowns []unknown
+	id [16]byte
+	// from is the allocation, part what stands on the draw's own rungs; both post under the allocation's id.
+	from, part *line
+	// taken is what the allocation gave, by asset, and has not got back.
+	taken amounts
+	facts []posted
+}
+
+// posted is what one event posted on the rungs of a draw, for its reversal.
+type posted struct {
+	event [16]byte
+	to    eventv1.Stage // where it led
+	legs  []leg
 }
 
 type leg struct {
@@ -72,6 +82,13 @@ func (r *Register) addDraw(d *draw) {
 	r.drawOrder = append(r.drawOrder, d)
 }
 
+func (r *Register) findDraw(id []byte) (*draw, error) {
+	if d := r.draws[key(id)]; d != nil {
+		return d, nil
+	}
+	return nil, &UnknownLineError{key(id)}
+}
+
 func (r *Register) find(id []byte) (*line, error) {
 	if l := r.byID[key(id)]; l != nil {
 		return l, nil
@@ -82,6 +99,16 @@ func (r *Register) find(id []byte) (*line, error) {
 func key(id []byte) (k [16]byte) {
 	copy(k[:], id)
 	return k
+}
+
+// ownCategory tells whether a quantity's category is its items' and not the line's.
+func (l *line) ownCategory(asset string) bool {
+	for _, it := range l.items {
+		if it.asset == asset {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *line) categoryOf(asset string) string {
@@ -112,6 +139,26 @@ func (l *line) standing(s eventv1.Stage, asset string) (money.Amount, error) {
 func (l *line) held(s eventv1.Stage, asset string) bool {
 	for i := range l.balances {
 		if b := &l.balances[i]; b.account == In(s) && b.asset == asset {
+			return true
+		}
+	}
+	return false
+}
+
+// entered tells whether anything of the line ever reached a stage.
+func (l *line) entered(s eventv1.Stage) bool {
+	for i := range l.balances {
+		if l.balances[i].account == In(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// holds tells whether any rung of the line ever held an asset.
+func (l *line) holds(asset string) bool {
+	for i := range l.balances {
+		if b := &l.balances[i]; b.account.In() && b.asset == asset {
 			return true
 		}
 	}

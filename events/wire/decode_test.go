@@ -89,17 +89,24 @@ func TestFieldsOfANewerProgramStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	allocated.Items[1].Quantity.ProtoReflect().SetUnknown(nil)
+	allocated.Splits[0].RestTo = 9
+	word, err := deterministic.Marshal(allocated)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for part, change := range map[string]func(*logv1.Record){
 		"allied.event.v1.PledgeAllocated": func(r *logv1.Record) { r.Payload = append(r.Payload, newField...) },
 		"allied.event.v1.Envelope":        func(r *logv1.Record) { r.Header = append(r.Header, newField...) },
 		"allied.event.v1.Amount":          func(r *logv1.Record) { r.Payload = deep },
+		"allied.event.v1.Split":           func(r *logv1.Record) { r.Payload = word },
 	} {
 		r := goodRecord(t)
 		change(r)
 		_, err := Decode(placed(t, r))
 		var newer *UnknownVersionError
 		if !errors.As(err, &newer) || newer.Part != part || newer.Type != "allied.event.v1.PledgeAllocated" {
-			t.Errorf("a new field of %s: error %v", part, err)
+			t.Errorf("a new field or word of %s: error %v", part, err)
 		}
 	}
 }
@@ -303,7 +310,13 @@ func FuzzShape(f *testing.F) {
 		if proto.Unmarshal(b, m.Interface()) != nil {
 			return
 		}
-		if scanned, walked := shapes[m.Descriptor().FullName()].newer(b), holdsUnknown(m); (scanned != "") != walked {
+		scanned, walked := shapes[m.Descriptor().FullName()].newer(b), holdsUnknown(m)
+		again, err := deterministic.Marshal(m.Interface())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Of a field that stands twice only the last counts, and the scan sees both.
+		if walked && scanned == "" || !walked && scanned != "" && bytes.Equal(again, b) {
 			t.Fatalf("%s %x: the scan finds new fields in %q, the walk %t", name, b, scanned, walked)
 		}
 	})
@@ -313,6 +326,8 @@ func holdsUnknown(m protoreflect.Message) bool {
 	found := len(m.GetUnknown()) > 0
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {
+		case f.Enum() != nil && !f.IsList():
+			found = found || f.Enum().Values().ByNumber(v.Enum()) == nil
 		case f.Message() == nil:
 		case f.IsList():
 			for i := range v.List().Len() {

@@ -149,7 +149,7 @@ func TestEveryStoredFileHasItsSample(t *testing.T) {
 func TestEveryEventOfTheSchemaIsKnown(t *testing.T) {
 	held := map[protoreflect.FullName]bool{(&eventv1.Envelope{}).ProtoReflect().Descriptor().FullName(): true}
 	var files []protoreflect.FileDescriptor
-	for _, m := range []proto.Message{&eventv1.Amount{}, &eventv1.Envelope{}, &eventv1.PledgeAnnounced{}, &eventv1.ImportCompleted{}, &eventv2.PledgeReduced{}} {
+	for _, m := range []proto.Message{&eventv1.Amount{}, &eventv1.Envelope{}, &eventv1.PledgeAnnounced{}, &eventv1.ImportCompleted{}, &eventv1.ShipmentClosed{}, &eventv1.PaymentBooked{}, &eventv2.PledgeReduced{}} {
 		files = append(files, m.ProtoReflect().Descriptor().ParentFile())
 	}
 	messages := func(visit func(protoreflect.MessageDescriptor)) {

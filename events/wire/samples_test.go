@@ -24,10 +24,12 @@ type sample struct {
 }
 
 var (
-	pledgeStream = es.StreamName("pledge", uuid.MustParse("6ba7b810-9dad-51d1-80b4-00c04fd430c8"))
-	otherPledge  = es.StreamName("pledge", uuid.MustParse("886313e1-3b8a-5372-9b90-0c9aee199e5d"))
-	importStream = es.StreamName("import", ident.ReleaseStream("kiel-ust", "2024-06"))
-	commandID    = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
+	pledgeStream   = es.StreamName("pledge", uuid.MustParse("6ba7b810-9dad-51d1-80b4-00c04fd430c8"))
+	otherPledge    = es.StreamName("pledge", uuid.MustParse("886313e1-3b8a-5372-9b90-0c9aee199e5d"))
+	shipmentStream = es.StreamName("shipment", uuid.MustParse("6ba7b811-9dad-51d1-80b4-00c04fd430c8"))
+	paymentStream  = es.StreamName("payment", uuid.MustParse("6ba7b812-9dad-51d1-80b4-00c04fd430c8"))
+	importStream   = es.StreamName("import", ident.ReleaseStream("kiel-ust", "2024-06"))
+	commandID      = uuid.MustParse("01890a5d-ac96-774b-bcce-b302099a8057")
 )
 
 func bytesOf(name string) []byte {
@@ -125,11 +127,19 @@ func split(stage eventv1.Stage, to eventv1.RestTo) *eventv1.Split {
 }
 
 func samples() []sample {
-	all := pledgeSamples()
-	for i := range all {
-		all[i].stream = pledgeStream
-		if all[i].env == nil {
-			all[i].env = pledgeEnvelope()
+	var all []sample
+	for _, of := range []struct {
+		stream  string
+		samples []sample
+	}{{pledgeStream, pledgeSamples()}, {shipmentStream, shipmentSamples()}, {paymentStream, paymentSamples()}} {
+		kind, _, _ := es.ParseStream(of.stream)
+		for _, s := range of.samples {
+			s.stream = of.stream
+			if s.env == nil {
+				s.env = pledgeEnvelope()
+			}
+			s.env.Kind = kind
+			all = append(all, s)
 		}
 	}
 	closing := pledgeEnvelope()
@@ -181,6 +191,7 @@ func pledgeSamples() []sample {
 			ForStream: "shipment-6ba7b811-9dad-51d1-80b4-00c04fd430c8",
 		}},
 		{name: "DrawReleased.v1", event: &eventv1.DrawReleased{Draw: draw}},
+		{name: "DrawReleased.v1.part", event: &eventv1.DrawReleased{Draw: draw, Amount: units(100_00), Split: split(allocated, over)}},
 		{name: "DrawSettled.v1", event: &eventv1.DrawSettled{Draw: draw}},
 		{name: "PledgeReduced.v1", event: reduced, read: &eventv2.PledgeReduced{Split: &eventv1.Split{
 			Asset: "EUR/2@tracker", Reliefs: []*eventv1.Relief{{Line: bytesOf("line"), Stage: committed, Amount: units(12_00)}},
@@ -197,5 +208,83 @@ func pledgeSamples() []sample {
 		{name: "LineRevalued.v1", event: &eventv1.LineRevalued{
 			Line: bytesOf("allocation"), Stage: allocated, Asset: "EUR/2@tracker", Delta: units(-3_00),
 		}},
+		{name: "LineRevalued.v1.draw", event: &eventv1.LineRevalued{
+			Line: bytesOf("allocation"), Stage: eventv1.Stage_STAGE_RESERVED, Asset: "EUR/2@net_book", Delta: units(3_00), Draw: draw,
+		}},
+		{name: "DeliveryClaimed.v1", event: &eventv1.DeliveryClaimed{
+			Line: bytesOf("allocation"), Asset: "EUR/2@tracker", Amount: units(6_48), Split: split(allocated, eventv1.RestTo_REST_TO_DIFFERENCE),
+			Stated: []*eventv1.AssetAmount{{Asset: "each/6:155 mm howitzer", Amount: units(4_000_000)}},
+			Point:  eventv1.DeliveryPoint_DELIVERY_POINT_UNSTATED,
+		}},
+	}
+}
+
+// movement says all that a movement can say.
+func movement(stage eventv1.Stage) *eventv1.Movement {
+	return &eventv1.Movement{
+		Draw: bytesOf("draw"), Pledge: pledgeStream, Amount: units(125_57), Split: split(stage, eventv1.RestTo_REST_TO_OVER),
+		Stated: []*eventv1.AssetAmount{{Asset: "each/6:155 mm howitzer", Amount: units(14_000_000)}}, Serials: []string{"PzH 2000 No 17"},
+	}
+}
+
+func drawnLine() *eventv1.DrawnLine {
+	return &eventv1.DrawnLine{
+		Draw: bytesOf("draw"), Pledge: pledgeStream, Allocation: bytesOf("allocation"), Asset: "EUR/2@tracker", Amount: units(125_57),
+		Category: "MIL.ARTY", Instrument: eventv1.Instrument_INSTRUMENT_IN_KIND,
+	}
+}
+
+func shipmentSamples() []sample {
+	const manifest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+	moved := func(s eventv1.Stage) []*eventv1.Movement { return []*eventv1.Movement{movement(s)} }
+	const dispatched, handedOver = eventv1.Stage_STAGE_DISPATCHED, eventv1.Stage_STAGE_HANDED_OVER
+	return []sample{
+		{name: "ShipmentPlanned.v1", event: &eventv1.ShipmentPlanned{Title: "Haubitzen, erster Zug", Lines: []*eventv1.DrawnLine{drawnLine()}}},
+		{name: "ShipmentDispatched.v1", event: &eventv1.ShipmentDispatched{
+			Movements: moved(eventv1.Stage_STAGE_RESERVED), Place: "Idar-Oberstein", ManifestHash: manifest,
+		}},
+		{name: "ShipmentArrived.v1", event: &eventv1.ShipmentArrived{Place: "Rzeszów"}},
+		{name: "ShipmentHandedOver.v1", event: &eventv1.ShipmentHandedOver{
+			Movements: moved(dispatched), Point: eventv1.DeliveryPoint_DELIVERY_POINT_BENEFICIARY, Evidence: eventv1.Evidence_EVIDENCE_SIGNED,
+			Signatory: "Col. N. N.", Place: "Yavoriv",
+		}},
+		{name: "ShipmentVerified.v1", event: &eventv1.ShipmentVerified{Movements: moved(handedOver), Verifier: "inspectors"}},
+		{name: "ShipmentDiscrepancy.v1", event: &eventv1.ShipmentDiscrepancy{Kind: eventv1.Discrepancy_DISCREPANCY_SHORT, Movement: movement(dispatched)}},
+		{name: "ShipmentFound.v1", event: &eventv1.ShipmentFound{Movements: moved(eventv1.Stage_STAGE_MISSING)}},
+		{name: "ShipmentLost.v1", event: &eventv1.ShipmentLost{Movements: moved(eventv1.Stage_STAGE_MISSING), Cause: "fire"}},
+		{name: "ShipmentReturned.v1", event: &eventv1.ShipmentReturned{Movements: moved(handedOver), Reopens: true}},
+		{name: "ShipmentReversed.v1", event: &eventv1.ShipmentReversed{Event: bytesOf("event"), Movements: moved(handedOver)}},
+		{name: "ShipmentRevalued.v1", event: &eventv1.ShipmentRevalued{
+			Draw: bytesOf("draw"), Pledge: pledgeStream, Stage: dispatched, Asset: "EUR/2@net_book", Delta: units(-5_00),
+		}},
+		{name: "ShipmentClosed.v1", event: &eventv1.ShipmentClosed{Unused: moved(eventv1.Stage_STAGE_RESERVED)}},
+	}
+}
+
+func paymentSamples() []sample {
+	party := func(name string) *eventv1.Party {
+		return &eventv1.Party{Name: name, Account: "DE89370400440532013000", Agent: "COBADEFFXXX"}
+	}
+	const instructed, booked = eventv1.Stage_STAGE_INSTRUCTED, eventv1.Stage_STAGE_BOOKED
+	draw := bytesOf("draw")
+	return []sample{
+		{name: "PaymentInstructed.v1", event: &eventv1.PaymentInstructed{
+			Line: drawnLine(), Movement: movement(eventv1.Stage_STAGE_RESERVED), Tranche: bytesOf("tranche"), Debtor: party("a ministry"),
+			Creditor: party("a treasury"), EndToEndId: "PAY-17", Uetr: "eb6305c9-1f7f-49de-aed0-16487c27b42d",
+		}},
+		{name: "PaymentAccepted.v1", event: &eventv1.PaymentAccepted{Status: "ACSP"}},
+		{name: "PaymentRejected.v1", event: &eventv1.PaymentRejected{ReasonCode: "AC04", Movement: movement(instructed)}},
+		{name: "PaymentBooked.v1", event: &eventv1.PaymentBooked{
+			Movement: movement(instructed), Point: eventv1.BookingPoint_BOOKING_POINT_CREDITED, Fee: units(25), BookedAsset: "UAH/2@donor_stated",
+			BookedAmount: units(5_000_00), BankReference: "2024061100017",
+		}},
+		{name: "PaymentReturned.v1", event: &eventv1.PaymentReturned{Movement: movement(booked), Reopens: true, ReasonCode: "AC04"}},
+		{name: "PaymentReversed.v1", event: &eventv1.PaymentReversed{Event: bytesOf("event"), Movement: movement(booked)}},
+		{name: "LoanInterestDue.v1", event: &eventv1.LoanInterestDue{Draw: draw, Pledge: pledgeStream, Asset: "EUR/2@donor_stated", Amount: units(3_00)}},
+		{name: "LoanInterestPaid.v1", event: &eventv1.LoanInterestPaid{Draw: draw, Pledge: pledgeStream, Asset: "EUR/2@donor_stated", Amount: units(3_00)}},
+		{name: "LoanRepaid.v1", event: &eventv1.LoanRepaid{
+			Draw: draw, Pledge: pledgeStream, Asset: "EUR/2@donor_stated", Amount: units(50_00), SourceOfFunds: "income of immobilised assets",
+		}},
+		{name: "LoanForgiven.v1", event: &eventv1.LoanForgiven{Draw: draw, Pledge: pledgeStream, Asset: "EUR/2@donor_stated", Amount: units(7_00)}},
 	}
 }

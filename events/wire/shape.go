@@ -16,7 +16,8 @@ type shape struct {
 type field struct {
 	types [2]protowire.Type // how it may stand in bytes: alone, and packed
 	known bool
-	part  *shape // of a message
+	part  *shape                            // of a message
+	words protoreflect.EnumValueDescriptors // of a closed list
 }
 
 // shapes are those of every known event and of the envelope.
@@ -49,6 +50,9 @@ func shapeOf(all map[protoreflect.FullName]*shape, d protoreflect.MessageDescrip
 		if f.Message() != nil {
 			entry.part = shapeOf(all, f.Message())
 		}
+		if f.Enum() != nil {
+			entry.words = f.Enum().Values()
+		}
 		s.fields[f.Number()] = entry
 	}
 	return s
@@ -67,7 +71,7 @@ func wireType(k protoreflect.Kind) protowire.Type {
 	}
 }
 
-// newer returns the name of a message within b that holds fields which this program does not know, or nothing. To ignore them could make a
+// newer returns the name of a message within b that holds fields, or words of closed lists, which this program does not know, or nothing. To ignore them could make a
 // view of money wrong. The bytes have been decoded before, so they are well-formed.
 func (s *shape) newer(b []byte) protoreflect.FullName {
 	for len(b) > 0 {
@@ -87,6 +91,11 @@ func (s *shape) newer(b []byte) protoreflect.FullName {
 			value, _ := protowire.ConsumeBytes(b)
 			if part := f.part.newer(value); part != "" {
 				return part
+			}
+		}
+		if f.words != nil && wire == protowire.VarintType {
+			if word, _ := protowire.ConsumeVarint(b); f.words.ByNumber(protoreflect.EnumNumber(word)) == nil {
+				return s.name
 			}
 		}
 		b = b[n:]

@@ -21,7 +21,7 @@ import (
 // ladder (origin, over:allocated, unmeasured, difference), whose balance is both. Therefore the standing amounts of one asset, over all
 // rows, sum to zero. Basis is that of the asset, and empty for quantities; a row with an empty asset counts values that are undisclosed on
 // its basis.
-var Spec = engine.Spec{Name: "balances", Version: 1, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "balances", Version: 2, Tables: []engine.Table{
 	{Name: "balances", Key: 7, Columns: []engine.Column{
 		{Name: "donor", Kind: engine.Text},
 		{Name: "beneficiary", Kind: engine.Text},
@@ -83,14 +83,13 @@ func fromRow(row engine.Row) balance {
 	}
 }
 
-// Fold implements engine.Projection. Facts of other kinds than pledges post nothing yet.
+// Fold implements engine.Projection.
 func (p *Projection) Fold(f *es.Fact) error {
-	if f.Envelope.GetKind() != "pledge" {
-		return nil
-	}
-	if err := p.registers.Fold(f, &p.journal); err != nil {
-		return err
-	}
+	return p.registers.Fold(f, &p.journal, func(string) error { return p.post(f) })
+}
+
+// post adds the journal to the balances.
+func (p *Projection) post(f *es.Fact) error {
 	k := key{donor: f.Envelope.GetDonor(), beneficiary: f.Envelope.GetBeneficiary()}
 	for i := range p.journal.Postings {
 		leg := &p.journal.Postings[i]

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/events/money"
-	"github.com/allied-ledger/allied/events/pledge/pledgetest"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
@@ -61,9 +60,9 @@ func rows(t *testing.T, views engine.Views) (rows []engine.Row) {
 
 func TestSumBeyondTheBoundStopsTheView(t *testing.T) {
 	log := enginetest.NewLog(uuid.UUID{1: 7})
-	most := "9" + strings.Repeat("9", 35) + ".99"
+	most := "9" + strings.Repeat("9", 35) + ".99" // no decider lets so much in
 	for i := range 2 {
-		log.Decide(t, enginetest.Stream(i), "USA", pledgetest.Commit(pledgetest.Line(i, pledgetest.Stated(pledgetest.EUR, most))))
+		log.Add(t, enginetest.Stream(i), "USA", enginetest.Announcement("most", money.MaxAmount.Proto()))
 	}
 	_, err := engine.Replay(t.Context(), log.All(), balances.New())
 	var stopped *engine.FoldError
@@ -74,7 +73,7 @@ func TestSumBeyondTheBoundStopsTheView(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"committed"}})
+	report, err := query(t, r.Sink, balances.Request{Basis: "donor_stated", Stages: []string{"announced"}})
 	if err != nil || *report.Rows[0].Amount != most {
 		t.Fatal(report, err)
 	}

@@ -22,7 +22,7 @@ type Request struct {
 	Stages []string `json:"stages"`
 	// Reached asks for all that ever reached a stage; otherwise the amount is what stands there now.
 	Reached bool `json:"reached,omitempty"`
-	// By are the dimensions to report by: donor, beneficiary, category, instrument. Over all others the amounts are summed.
+	// By are the dimensions to report by: donor, beneficiary, category, instrument, evidence. Over all others the amounts are summed.
 	By []string `json:"by,omitempty"`
 	// CategoryDepth cuts categories to their first parts; 0 keeps them whole.
 	CategoryDepth int `json:"category_depth,omitempty"`
@@ -55,8 +55,10 @@ type Row struct {
 	Beneficiary *string `json:"beneficiary,omitempty"`
 	Category    *string `json:"category,omitempty"`
 	Instrument  *string `json:"instrument,omitempty"`
-	Stage       string  `json:"stage"`
-	Asset       *string `json:"asset"`
+	// Evidence of what is handed over: signed, or claim. Empty for other stages.
+	Evidence *string `json:"evidence,omitempty"`
+	Stage    string  `json:"stage"`
+	Asset    *string `json:"asset"`
 	// Amount is decimal text with the places of the asset.
 	Amount  *string `json:"amount"`
 	Unknown int64   `json:"unknown"`
@@ -112,7 +114,8 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 		case req.counts(b.instrument):
 			err = counted.add(req.group(&b), &b, amount)
 		case len(req.Instruments) == 0:
-			err = leftOut.add(group{instrument: b.instrument, stage: b.stage}, &b, amount)
+			rung, _ := rungOf(b.stage)
+			err = leftOut.add(group{instrument: b.instrument, stage: rung}, &b, amount)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sum balances in %s: %w", b.asset, err)
@@ -123,7 +126,8 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 
 // passes tells whether a balance is within the request, whatever its instrument.
 func (r *Request) passes(b *balance, basis string) bool {
-	return b.basis == basis && slices.Contains(r.Stages, b.stage) &&
+	rung, _ := rungOf(b.stage)
+	return b.basis == basis && slices.Contains(r.Stages, rung) &&
 		(r.Beneficiary == "" || b.beneficiary == r.Beneficiary) &&
 		words.Within(b.category, r.Category) &&
 		(r.Asset == "" || b.asset == r.Asset || b.asset == "")
@@ -141,7 +145,8 @@ func (r *Request) counts(instrument string) bool {
 
 // group is what a balance is summed under.
 func (r *Request) group(b *balance) group {
-	g := group{stage: b.stage}
+	rung, evidence := rungOf(b.stage)
+	g := group{stage: rung}
 	for _, by := range r.By {
 		switch by {
 		case "donor":
@@ -152,12 +157,14 @@ func (r *Request) group(b *balance) group {
 			g.category = category.Top(b.category, r.CategoryDepth)
 		case "instrument":
 			g.instrument = b.instrument
+		case "evidence":
+			g.evidence = evidence
 		}
 	}
 	return g
 }
 
-type group struct{ donor, beneficiary, category, instrument, stage string }
+type group struct{ donor, beneficiary, category, instrument, evidence, stage string }
 
 // table sums balances by group and asset.
 type table struct {
@@ -222,7 +229,7 @@ func (l *line) order(stages []string) []string {
 	if l.asset != nil {
 		last = "0" + *l.asset
 	}
-	return []string{l.donor, l.beneficiary, l.category, l.instrument, fmt.Sprintf("%03d", slices.Index(stages, l.stage)), last}
+	return []string{l.donor, l.beneficiary, l.category, l.instrument, l.evidence, fmt.Sprintf("%03d", slices.Index(stages, l.stage)), last}
 }
 
 func (r *Request) report(at engine.Checkpoint, basis string, counted, leftOut *table) (*Report, error) {
@@ -246,6 +253,8 @@ func (r *Request) report(at engine.Checkpoint, basis string, counted, leftOut *t
 				row.Category = &l.category
 			case "instrument":
 				row.Instrument = &l.instrument
+			case "evidence":
+				row.Evidence = &l.evidence
 			}
 		}
 		p.Rows = append(p.Rows, row)

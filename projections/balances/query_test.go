@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/pledge/pledgetest"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
@@ -257,5 +258,30 @@ func TestSQLiteAnswersAsMemory(t *testing.T) {
 	jb, _ := json.Marshal(b)
 	if string(ja) != string(jb) || len(a.Rows) < 12 {
 		t.Fatalf("%s\n%s", ja, jb)
+	}
+}
+
+// What is only claimed is handed over, and told apart by its evidence.
+func TestClaimsAreHandedOverByEvidence(t *testing.T) {
+	log := enginetest.NewLog(uuid.UUID{1: 7})
+	log.Decide(t, enginetest.Stream(1), "USA",
+		pledgetest.Commit(pledgetest.Line(1, pledgetest.Stated(pledgetest.EUR, "20"))),
+		pledgetest.Allocate(pledgetest.Line(2, pledgetest.Stated(pledgetest.EUR, "4.75"))),
+		&pledge.ClaimDelivery{
+			Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: pledgetest.EUR, Amount: pledgetest.Amount(pledgetest.EUR, "6.48"), SameUnits: true,
+		})
+	r, err := engine.Replay(t.Context(), log.All(), balances.New())
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"handed_over"}, Reached: true, By: []string{"evidence"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Rows) != 1 || report.Rows[0].Stage != "handed_over" || *report.Rows[0].Evidence != "claim" || *report.Rows[0].Amount != "6.48" {
+		t.Errorf("answered %+v", report)
+	}
+	if _, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"claimed"}}); err == nil {
+		t.Error("claims are a stage of their own")
 	}
 }

@@ -29,7 +29,7 @@ const (
 
 // Spec declares the view. Stages, bases and assets of pledge_amounts are those of the view balances; the standing amounts of one pledge in
 // one asset sum to zero.
-var Spec = engine.Spec{Name: "pledges", Version: 1, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "pledges", Version: 2, Tables: []engine.Table{
 	pledgeTable: {Name: "pledges", Key: 1, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text},
 		{Name: "donor", Kind: engine.Text},
@@ -129,30 +129,26 @@ func New() engine.Projection {
 // Spec implements engine.Projection.
 func (p *Projection) Spec() engine.Spec { return Spec }
 
-// Fold implements engine.Projection. Facts of other kinds than pledges change nothing here.
+// Fold implements engine.Projection. Facts of shipments and payments change the pledges that they draw on.
 func (p *Projection) Fold(f *es.Fact) error {
-	if f.Envelope.GetKind() != pledge.Kind {
-		return nil
-	}
-	if err := p.registers.Fold(f, &p.journal); err != nil {
-		return err
-	}
-	a := p.account(f)
-	a.events++
-	a.date(f.Envelope.GetEffective())
-	a.flag(f.Envelope.GetFlags())
-	p.cite(a, f.Envelope.GetSources())
-	p.describe(a, f)
-	return p.post(a)
+	return p.registers.Fold(f, &p.journal, func(pledge string) error {
+		a := p.account(pledge, f)
+		a.events++
+		a.date(f.Envelope.GetEffective())
+		a.flag(f.Envelope.GetFlags())
+		p.cite(a, f.Envelope.GetSources())
+		p.describe(a, f)
+		return p.post(a)
+	})
 }
 
-// account returns the pledge of a fact, which is about to change.
-func (p *Projection) account(f *es.Fact) *account {
-	a := p.byStream[f.Stream]
+// account returns the pledge that a fact is about to change.
+func (p *Projection) account(stream string, f *es.Fact) *account {
+	a := p.byStream[stream]
 	if a == nil {
-		a = newAccount(f.Stream)
+		a = newAccount(stream)
 		a.donor, a.beneficiary, a.status = f.Envelope.GetDonor(), f.Envelope.GetBeneficiary(), pledge.Open
-		p.byStream[f.Stream] = a
+		p.byStream[stream] = a
 	}
 	if !a.changed {
 		a.changed = true

@@ -26,6 +26,7 @@ func Parse(in command.Input) (pledge.Command, error) {
 	}
 	f := &fields{in: in}
 	meta := pledge.Meta{
+		Named: in.Stream != es.StreamName(pledge.Kind, ident.StreamID(pledge.Kind, in.ID)),
 		Donor: in.Envelope.Donor, Beneficiary: in.Envelope.Beneficiary, Effective: in.Envelope.Effective,
 		Observed: in.Envelope.Observed, Override: in.Envelope.Override,
 	}
@@ -81,7 +82,14 @@ func (f *fields) body(meta pledge.Meta) pledge.Command {
 	case *apiv1.Command_ReserveDraw:
 		return f.reserve(meta, b.ReserveDraw)
 	case *apiv1.Command_ReleaseDraw:
-		return &pledge.ReleaseDraw{Meta: meta, Draw: f.id("release_draw.draw", b.ReleaseDraw.GetDraw())}
+		const at = "release_draw"
+		c := &pledge.ReleaseDraw{Meta: meta, Draw: f.id(at+".draw", b.ReleaseDraw.GetDraw()), Asset: b.ReleaseDraw.GetAsset()}
+		if c.Asset != "" || b.ReleaseDraw.GetAmount() != "" {
+			c.Amount = f.amount(at, c.Asset, b.ReleaseDraw.GetAmount())
+		}
+		return c
+	case *apiv1.Command_ClaimDelivery:
+		return f.claim(meta, b.ClaimDelivery)
 	case *apiv1.Command_SettleDraw:
 		return &pledge.SettleDraw{Meta: meta, Draw: f.id("settle_draw.draw", b.SettleDraw.GetDraw())}
 	default:
@@ -115,8 +123,12 @@ func (f *fields) correction(meta pledge.Meta) pledge.Command {
 	case *apiv1.Command_RevalueLine:
 		const at = "revalue_line"
 		a := b.RevalueLine.GetAsset()
+		var draw uuid.UUID
+		if b.RevalueLine.GetDraw() != "" {
+			draw = f.id(at+".draw", b.RevalueLine.GetDraw())
+		}
 		return &pledge.Revalue{
-			Meta: meta, Line: f.id(at+".line", b.RevalueLine.GetLine()), Stage: word[eventv1.Stage](f, at+".stage", b.RevalueLine.GetStage()),
+			Meta: meta, Line: f.id(at+".line", b.RevalueLine.GetLine()), Draw: draw, Stage: word[eventv1.Stage](f, at+".stage", b.RevalueLine.GetStage()),
 			Asset: a, Delta: f.amountAt(at+".asset", a, at+".delta", b.RevalueLine.GetDelta()),
 		}
 	}
@@ -150,10 +162,28 @@ func (f *fields) reserve(meta pledge.Meta, in *apiv1.ReserveDraw) pledge.Command
 	if in.GetAsset() != "" || in.GetAmount() != "" {
 		c.Amount = f.amount(at, in.GetAsset(), in.GetAmount())
 	}
-	for i, s := range in.GetStated() {
-		c.Stated = append(c.Stated, &eventv1.AssetAmount{
-			Asset: s.GetAsset(), Amount: f.amount(fmt.Sprintf("%s.stated[%d]", at, i), s.GetAsset(), s.GetAmount()).Proto(),
+	c.Stated = f.stated(at+".stated", in.GetStated())
+	return c
+}
+
+func (f *fields) stated(at string, in []*apiv1.AssetAmount) []*eventv1.AssetAmount {
+	var out []*eventv1.AssetAmount
+	for i, s := range in {
+		out = append(out, &eventv1.AssetAmount{
+			Asset: s.GetAsset(), Amount: f.amount(fmt.Sprintf("%s[%d]", at, i), s.GetAsset(), s.GetAmount()).Proto(),
 		})
+	}
+	return out
+}
+
+func (f *fields) claim(meta pledge.Meta, in *apiv1.ClaimDelivery) pledge.Command {
+	const at = "claim_delivery"
+	c := &pledge.ClaimDelivery{
+		Meta: meta, Line: f.id(at+".line", in.GetLine()), Asset: in.GetAsset(), Amount: f.amount(at, in.GetAsset(), in.GetAmount()),
+		Stated: f.stated(at+".stated", in.GetStated()), Point: eventv1.DeliveryPoint_DELIVERY_POINT_UNSTATED, SameUnits: in.GetSameUnits(),
+	}
+	if in.GetPoint() != "" {
+		c.Point = word[eventv1.DeliveryPoint](f, at+".point", in.GetPoint())
 	}
 	return c
 }

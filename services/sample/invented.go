@@ -156,6 +156,7 @@ func (v *invention) undisclosed() []*apiv1.Command {
 		Values: []*apiv1.Value{{Basis: donorStated, Status: "undisclosed", Source: "none"}},
 	}
 	p.allocate("pieces", "until 2024-03-31", "Air defence pieces", line, pieces("air defence launcher", "MIL.AIRDEF", strconv.Itoa(v.between(1, 6))))
+	p.out[0].Observed = true // nobody promised them before
 	return p.out
 }
 

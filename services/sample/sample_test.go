@@ -69,7 +69,7 @@ func TestSampleIsAccepted(t *testing.T) {
 			f := &es.Fact{Stream: c.Stream, Envelope: in.Envelope, Event: e}
 			s = pledge.Decider.Evolve(s, f)
 			var j posting.Journal
-			if err := registers[c.Stream].Fold(f, &j); err != nil {
+			if err := registers[c.Stream].Fold(f.Stream, f, &j); err != nil {
 				t.Fatal(err)
 			}
 			kinds[string(e.ProtoReflect().Descriptor().Name())]++

@@ -22,7 +22,7 @@ func Random(t *rapid.T, s *pledge.State, next func() int) pledge.Command {
 	r := random{t, s, next, meta}
 	kind := rapid.SampledFrom([]string{
 		"announce", "commit", "commit", "allocate", "allocate", "allocate", "contingent", "due", "reschedule", "activate", "expire",
-		"draw", "draw", "draw", "release", "settle", "reduce", "cancel", "fulfil", "lapse", "link", "reclassify", "revalue",
+		"draw", "draw", "draw", "release", "settle", "claim", "reduce", "cancel", "fulfil", "lapse", "link", "reclassify", "revalue",
 	}).Draw(t, "command")
 	if c := r.onDraws(kind); c != nil {
 		return c
@@ -115,12 +115,16 @@ func (r *random) part(l *pledge.Line, stage eventv1.Stage) (string, money.Amount
 		return "", money.Amount{}
 	}
 	a := rapid.SampledFrom(l.Controls).Draw(r.t, "control")
-	whole := l.Standing(stage, a)
+	return a, r.tenths(l.Standing(stage, a))
+}
+
+// tenths is a part of an amount, or a little more than all.
+func (r *random) tenths(whole money.Amount) money.Amount {
 	n, err := money.MulDiv(whole, money.New(int64(rapid.IntRange(1, 11).Draw(r.t, "tenths"))), money.New(10))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return a, n
+	return n
 }
 
 func (r *random) onDraws(kind string) pledge.Command {
@@ -149,9 +153,19 @@ func (r *random) onDraws(kind string) pledge.Command {
 		}
 		return c
 	case "release":
-		return &pledge.ReleaseDraw{Meta: r.meta, Draw: pick()}
+		c := &pledge.ReleaseDraw{Meta: r.meta, Draw: pick()}
+		if d := r.s.Draw(c.Draw); d != nil && d.Asset != "" && rapid.Bool().Draw(r.t, "in part") {
+			c.Asset, c.Amount = d.Asset, r.tenths(d.Amount)
+		}
+		return c
 	case "settle":
 		return &pledge.SettleDraw{Meta: r.meta, Draw: pick()}
+	case "claim":
+		c := &pledge.ClaimDelivery{Meta: r.meta, Line: r.someLine(), SameUnits: rapid.Bool().Draw(r.t, "same units")}
+		if l := r.s.Line(c.Line); l != nil {
+			c.Asset, c.Amount = r.part(l, l.Stage)
+		}
+		return c
 	}
 	return nil
 }
@@ -191,6 +205,10 @@ func (r *random) revalue() pledge.Command {
 		if len(l.Controls) > 0 && rapid.Bool().Draw(r.t, "in control") {
 			c.Asset = l.Controls[0]
 		}
+	}
+	if len(r.s.Draws) > 0 && rapid.IntRange(0, 3).Draw(r.t, "what is reserved") == 0 {
+		d := rapid.SampledFrom(r.s.Draws).Draw(r.t, "draw")
+		c.Line, c.Draw, c.Stage = d.Allocation, d.ID, eventv1.Stage_STAGE_RESERVED
 	}
 	c.Delta = Amount(EUR, strconv.Itoa(rapid.IntRange(-500, 500).Draw(r.t, "delta")))
 	return c

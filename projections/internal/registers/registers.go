@@ -16,6 +16,7 @@ import (
 type Registers struct {
 	byStream map[string]*entry
 	changed  []*entry
+	pledges  []string // those of the fact that is folded
 }
 
 type entry struct {
@@ -42,17 +43,36 @@ func (r *Registers) Restore(row engine.Row) error {
 	return nil
 }
 
-// Fold posts a fact of a pledge into j. After an error the registers are of no more use.
-func (r *Registers) Fold(f *es.Fact, j *posting.Journal) error {
-	e := r.byStream[f.Stream]
+// Fold posts a fact into the books of each pledge that it moves, and hands over what each posts before the next. After an error the registers
+// are of no more use.
+func (r *Registers) Fold(f *es.Fact, j *posting.Journal, posted func(pledge string) error) error {
+	r.pledges = posting.Pledges(r.pledges[:0], f)
+	for _, pledge := range r.pledges {
+		register, err := r.change(pledge)
+		if err != nil {
+			return err
+		}
+		if err := register.Fold(pledge, f, j); err != nil {
+			return err
+		}
+		if err := posted(pledge); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change returns a pledge's register, which is about to change.
+func (r *Registers) change(pledge string) (*posting.Register, error) {
+	e := r.byStream[pledge]
 	if e == nil {
-		e = &entry{stream: f.Stream, register: posting.NewRegister()}
-		r.byStream[f.Stream] = e
+		e = &entry{stream: pledge, register: posting.NewRegister()}
+		r.byStream[pledge] = e
 	}
 	if e.register == nil {
 		e.register = posting.NewRegister()
 		if err := e.register.UnmarshalBinary(e.encoded); err != nil {
-			return fmt.Errorf("restore the register of %s: %w (the kept view is damaged: reset it, and it is rebuilt)", f.Stream, err)
+			return nil, fmt.Errorf("restore the register of %s: %w (the kept view is damaged: reset it, and it is rebuilt)", pledge, err)
 		}
 		e.encoded = nil
 	}
@@ -60,7 +80,7 @@ func (r *Registers) Fold(f *es.Fact, j *posting.Journal) error {
 		e.changed = true
 		r.changed = append(r.changed, e)
 	}
-	return e.register.Fold(f, j)
+	return e.register, nil
 }
 
 // Flush yields the rows that changed, in key order.

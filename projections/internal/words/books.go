@@ -25,7 +25,9 @@ var (
 	}()
 	beside = []string{
 		posting.OverAllocated.String(), posting.OverReserved.String(), posting.OverHandedOver.String(), posting.Unmeasured.String(),
-		posting.Difference.String(), posting.Origin.String(),
+		posting.Difference.String(), posting.Fx.String(), posting.LoanPrincipal.String(), posting.LoanDrawn.String(),
+		posting.LoanInterestDue.String(), posting.LoanAccrued.String(), posting.LoanInterestPaid.String(), posting.LoanRepaid.String(),
+		posting.LoanForgiven.String(), posting.Origin.String(),
 	}
 )
 
@@ -40,8 +42,26 @@ func Instrument(i eventv1.Instrument) string {
 	return term.Word(i)
 }
 
-// Ladder are the words of the stages, from the lowest rung.
-func Ladder() []string { return term.Words(eventv1.Stage_STAGE_UNSPECIFIED) }
+// HandedOver is a rung of two parts: what was signed for, and what is Claimed.
+var (
+	HandedOver = term.Word(eventv1.Stage_STAGE_HANDED_OVER)
+	Claimed    = term.Word(eventv1.Stage_STAGE_CLAIMED)
+)
+
+// Ladder are the words of the stages, from the lowest rung; what is claimed follows what is handed over.
+func Ladder() []string {
+	var ladder []string
+	for _, w := range term.Words(eventv1.Stage_STAGE_UNSPECIFIED) {
+		switch w {
+		case Claimed:
+		case HandedOver:
+			ladder = append(ladder, w, Claimed)
+		default:
+			ladder = append(ladder, w)
+		}
+	}
+	return ladder
+}
 
 // Stages are the words of the ladder and of the accounts beside it.
 func Stages() []string { return append(Ladder(), beside...) }

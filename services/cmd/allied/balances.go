@@ -260,6 +260,8 @@ func dimensionsOf(by []string, row balances.Row) []string {
 			cells = append(cells, deref(row.Category))
 		case "instrument":
 			cells = append(cells, deref(row.Instrument))
+		case "evidence":
+			cells = append(cells, deref(row.Evidence))
 		}
 	}
 	return cells

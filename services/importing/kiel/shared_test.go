@@ -131,7 +131,7 @@ func play(t testing.TB, p *Plan) *played {
 			registers[f.Stream] = r
 		}
 		var j posting.Journal
-		if err := r.Fold(f, &j); err != nil {
+		if err := r.Fold(f.Stream, f, &j); err != nil {
 			t.Fatal(err)
 		}
 		out.enter(t, f, &j)

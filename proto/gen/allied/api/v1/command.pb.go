@@ -73,6 +73,7 @@ type Command struct {
 	//	*Command_LinkPledge
 	//	*Command_ReclassifyLine
 	//	*Command_RevalueLine
+	//	*Command_ClaimDelivery
 	//	*Command_CompleteImport
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
@@ -388,6 +389,15 @@ func (x *Command) GetRevalueLine() *RevalueLine {
 	return nil
 }
 
+func (x *Command) GetClaimDelivery() *ClaimDelivery {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ClaimDelivery); ok {
+			return x.ClaimDelivery
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetCompleteImport() *CompleteImport {
 	if x != nil {
 		if x, ok := x.Body.(*Command_CompleteImport); ok {
@@ -469,6 +479,10 @@ type Command_RevalueLine struct {
 	RevalueLine *RevalueLine `protobuf:"bytes,46,opt,name=revalue_line,json=revalueLine,proto3,oneof"`
 }
 
+type Command_ClaimDelivery struct {
+	ClaimDelivery *ClaimDelivery `protobuf:"bytes,47,opt,name=claim_delivery,json=claimDelivery,proto3,oneof"`
+}
+
 type Command_CompleteImport struct {
 	CompleteImport *CompleteImport `protobuf:"bytes,60,opt,name=complete_import,json=completeImport,proto3,oneof"`
 }
@@ -506,6 +520,8 @@ func (*Command_LinkPledge) isCommand_Body() {}
 func (*Command_ReclassifyLine) isCommand_Body() {}
 
 func (*Command_RevalueLine) isCommand_Body() {}
+
+func (*Command_ClaimDelivery) isCommand_Body() {}
 
 func (*Command_CompleteImport) isCommand_Body() {}
 
@@ -1454,8 +1470,11 @@ func (x *AssetAmount) GetAmount() string {
 }
 
 type ReleaseDraw struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draw          string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Draw  string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The unused part that is released, in the draw's asset; all that the draw still holds when both are empty.
+	Asset         string `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1493,6 +1512,20 @@ func (*ReleaseDraw) Descriptor() ([]byte, []int) {
 func (x *ReleaseDraw) GetDraw() string {
 	if x != nil {
 		return x.Draw
+	}
+	return ""
+}
+
+func (x *ReleaseDraw) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ReleaseDraw) GetAmount() string {
+	if x != nil {
+		return x.Amount
 	}
 	return ""
 }
@@ -1829,7 +1862,9 @@ type RevalueLine struct {
 	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
 	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
 	// Signed decimal text.
-	Delta         string `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	Delta string `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	// The draw whose reservation is revalued; only at stage reserved.
+	Draw          string `protobuf:"bytes,5,opt,name=draw,proto3" json:"draw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1927,103 @@ func (x *RevalueLine) GetDelta() string {
 	return ""
 }
 
+func (x *RevalueLine) GetDraw() string {
+	if x != nil {
+		return x.Draw
+	}
+	return ""
+}
+
+// ClaimDelivery reports that something arrived of which no shipment is known: nobody's signature, shown apart from signed hand-overs.
+type ClaimDelivery struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// An allocation; or a commitment, whose claim relieves nothing.
+	Line string `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	// In the line's control asset or another; whatever is claimed of the control asset relieves what is allocated.
+	Asset  string `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// departure, port, hub, beneficiary, unstated (as when empty).
+	Point string `protobuf:"bytes,4,opt,name=point,proto3" json:"point,omitempty"`
+	// Units claimed and units allocated are the same, so that an excess in value is a difference and nothing beyond the cap.
+	SameUnits bool `protobuf:"varint,5,opt,name=same_units,json=sameUnits,proto3" json:"same_units,omitempty"`
+	// Amounts in other assets, such as units.
+	Stated        []*AssetAmount `protobuf:"bytes,6,rep,name=stated,proto3" json:"stated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClaimDelivery) Reset() {
+	*x = ClaimDelivery{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClaimDelivery) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClaimDelivery) ProtoMessage() {}
+
+func (x *ClaimDelivery) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClaimDelivery.ProtoReflect.Descriptor instead.
+func (*ClaimDelivery) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ClaimDelivery) GetLine() string {
+	if x != nil {
+		return x.Line
+	}
+	return ""
+}
+
+func (x *ClaimDelivery) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ClaimDelivery) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *ClaimDelivery) GetPoint() string {
+	if x != nil {
+		return x.Point
+	}
+	return ""
+}
+
+func (x *ClaimDelivery) GetSameUnits() bool {
+	if x != nil {
+		return x.SameUnits
+	}
+	return false
+}
+
+func (x *ClaimDelivery) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
 type CompleteImport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
@@ -1907,7 +2039,7 @@ type CompleteImport struct {
 
 func (x *CompleteImport) Reset() {
 	*x = CompleteImport{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[23]
+	mi := &file_allied_api_v1_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2051,7 @@ func (x *CompleteImport) String() string {
 func (*CompleteImport) ProtoMessage() {}
 
 func (x *CompleteImport) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[23]
+	mi := &file_allied_api_v1_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2064,7 @@ func (x *CompleteImport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteImport.ProtoReflect.Descriptor instead.
 func (*CompleteImport) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CompleteImport) GetDataset() string {
@@ -1997,7 +2129,7 @@ type ColumnTotal struct {
 
 func (x *ColumnTotal) Reset() {
 	*x = ColumnTotal{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	mi := &file_allied_api_v1_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2009,7 +2141,7 @@ func (x *ColumnTotal) String() string {
 func (*ColumnTotal) ProtoMessage() {}
 
 func (x *ColumnTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	mi := &file_allied_api_v1_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2022,7 +2154,7 @@ func (x *ColumnTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ColumnTotal.ProtoReflect.Descriptor instead.
 func (*ColumnTotal) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ColumnTotal) GetColumn() string {
@@ -2070,7 +2202,7 @@ type FlagCount struct {
 
 func (x *FlagCount) Reset() {
 	*x = FlagCount{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	mi := &file_allied_api_v1_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2214,7 @@ func (x *FlagCount) String() string {
 func (*FlagCount) ProtoMessage() {}
 
 func (x *FlagCount) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	mi := &file_allied_api_v1_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2227,7 @@ func (x *FlagCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlagCount.ProtoReflect.Descriptor instead.
 func (*FlagCount) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FlagCount) GetCode() string {
@@ -2139,7 +2271,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	mi := &file_allied_api_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2151,7 +2283,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	mi := &file_allied_api_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2164,7 +2296,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Answer) GetOutcome() string {
@@ -2278,7 +2410,7 @@ type DrawStatus struct {
 
 func (x *DrawStatus) Reset() {
 	*x = DrawStatus{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	mi := &file_allied_api_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2422,7 @@ func (x *DrawStatus) String() string {
 func (*DrawStatus) ProtoMessage() {}
 
 func (x *DrawStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	mi := &file_allied_api_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2435,7 @@ func (x *DrawStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawStatus.ProtoReflect.Descriptor instead.
 func (*DrawStatus) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrawStatus) GetDraw() string {
@@ -2380,7 +2512,7 @@ var File_allied_api_v1_command_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ballied/api/v1/command.proto\x12\rallied.api.v1\x1a\x1ballied/event/v1/value.proto\"\xc2\x0e\n" +
+	"\x1ballied/api/v1/command.proto\x12\rallied.api.v1\x1a\x1ballied/event/v1/value.proto\"\x89\x0f\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12\x16\n" +
@@ -2419,7 +2551,8 @@ const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\vlink_pledge\x18, \x01(\v2\x19.allied.api.v1.LinkPledgeH\x00R\n" +
 	"linkPledge\x12H\n" +
 	"\x0freclassify_line\x18- \x01(\v2\x1d.allied.api.v1.ReclassifyLineH\x00R\x0ereclassifyLine\x12?\n" +
-	"\frevalue_line\x18. \x01(\v2\x1a.allied.api.v1.RevalueLineH\x00R\vrevalueLine\x12H\n" +
+	"\frevalue_line\x18. \x01(\v2\x1a.allied.api.v1.RevalueLineH\x00R\vrevalueLine\x12E\n" +
+	"\x0eclaim_delivery\x18/ \x01(\v2\x1c.allied.api.v1.ClaimDeliveryH\x00R\rclaimDelivery\x12H\n" +
 	"\x0fcomplete_import\x18< \x01(\v2\x1d.allied.api.v1.CompleteImportH\x00R\x0ecompleteImportB\x06\n" +
 	"\x04body\"\x9a\x01\n" +
 	"\x05Value\x12\x14\n" +
@@ -2505,9 +2638,11 @@ const file_allied_api_v1_command_proto_rawDesc = "" +
 	"for_stream\x18\x06 \x01(\tR\tforStream\";\n" +
 	"\vAssetAmount\x12\x14\n" +
 	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
-	"\x06amount\x18\x02 \x01(\tR\x06amount\"!\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"O\n" +
 	"\vReleaseDraw\x12\x12\n" +
-	"\x04draw\x18\x01 \x01(\tR\x04draw\" \n" +
+	"\x04draw\x18\x01 \x01(\tR\x04draw\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\tR\x06amount\" \n" +
 	"\n" +
 	"SettleDraw\x12\x12\n" +
 	"\x04draw\x18\x01 \x01(\tR\x04draw\"<\n" +
@@ -2527,12 +2662,21 @@ const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"instrument\x18\x03 \x01(\tR\n" +
 	"instrument\x12:\n" +
-	"\amapping\x18\x04 \x01(\v2 .allied.event.v1.CategoryMappingR\amapping\"c\n" +
+	"\amapping\x18\x04 \x01(\v2 .allied.event.v1.CategoryMappingR\amapping\"w\n" +
 	"\vRevalueLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
 	"\x05asset\x18\x03 \x01(\tR\x05asset\x12\x14\n" +
-	"\x05delta\x18\x04 \x01(\tR\x05delta\"\x85\x02\n" +
+	"\x05delta\x18\x04 \x01(\tR\x05delta\x12\x12\n" +
+	"\x04draw\x18\x05 \x01(\tR\x04draw\"\xba\x01\n" +
+	"\rClaimDelivery\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\tR\x04line\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\tR\x06amount\x12\x14\n" +
+	"\x05point\x18\x04 \x01(\tR\x05point\x12\x1d\n" +
+	"\n" +
+	"same_units\x18\x05 \x01(\bR\tsameUnits\x122\n" +
+	"\x06stated\x18\x06 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\"\x85\x02\n" +
 	"\x0eCompleteImport\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
 	"\arelease\x18\x02 \x01(\tR\arelease\x12\x12\n" +
@@ -2598,7 +2742,7 @@ func file_allied_api_v1_command_proto_rawDescGZIP() []byte {
 	return file_allied_api_v1_command_proto_rawDescData
 }
 
-var file_allied_api_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_allied_api_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_allied_api_v1_command_proto_goTypes = []any{
 	(*Command)(nil),            // 0: allied.api.v1.Command
 	(*Value)(nil),              // 1: allied.api.v1.Value
@@ -2623,20 +2767,21 @@ var file_allied_api_v1_command_proto_goTypes = []any{
 	(*LinkPledge)(nil),         // 20: allied.api.v1.LinkPledge
 	(*ReclassifyLine)(nil),     // 21: allied.api.v1.ReclassifyLine
 	(*RevalueLine)(nil),        // 22: allied.api.v1.RevalueLine
-	(*CompleteImport)(nil),     // 23: allied.api.v1.CompleteImport
-	(*ColumnTotal)(nil),        // 24: allied.api.v1.ColumnTotal
-	(*FlagCount)(nil),          // 25: allied.api.v1.FlagCount
-	(*Answer)(nil),             // 26: allied.api.v1.Answer
-	(*DrawStatus)(nil),         // 27: allied.api.v1.DrawStatus
-	(*v1.Source)(nil),          // 28: allied.event.v1.Source
-	(*v1.Override)(nil),        // 29: allied.event.v1.Override
-	(*v1.Flag)(nil),            // 30: allied.event.v1.Flag
-	(*v1.CategoryMapping)(nil), // 31: allied.event.v1.CategoryMapping
+	(*ClaimDelivery)(nil),      // 23: allied.api.v1.ClaimDelivery
+	(*CompleteImport)(nil),     // 24: allied.api.v1.CompleteImport
+	(*ColumnTotal)(nil),        // 25: allied.api.v1.ColumnTotal
+	(*FlagCount)(nil),          // 26: allied.api.v1.FlagCount
+	(*Answer)(nil),             // 27: allied.api.v1.Answer
+	(*DrawStatus)(nil),         // 28: allied.api.v1.DrawStatus
+	(*v1.Source)(nil),          // 29: allied.event.v1.Source
+	(*v1.Override)(nil),        // 30: allied.event.v1.Override
+	(*v1.Flag)(nil),            // 31: allied.event.v1.Flag
+	(*v1.CategoryMapping)(nil), // 32: allied.event.v1.CategoryMapping
 }
 var file_allied_api_v1_command_proto_depIdxs = []int32{
-	28, // 0: allied.api.v1.Command.sources:type_name -> allied.event.v1.Source
-	29, // 1: allied.api.v1.Command.override:type_name -> allied.event.v1.Override
-	30, // 2: allied.api.v1.Command.flags:type_name -> allied.event.v1.Flag
+	29, // 0: allied.api.v1.Command.sources:type_name -> allied.event.v1.Source
+	30, // 1: allied.api.v1.Command.override:type_name -> allied.event.v1.Override
+	31, // 2: allied.api.v1.Command.flags:type_name -> allied.event.v1.Flag
 	4,  // 3: allied.api.v1.Command.announce_pledge:type_name -> allied.api.v1.AnnouncePledge
 	5,  // 4: allied.api.v1.Command.commit_pledge:type_name -> allied.api.v1.CommitPledge
 	7,  // 5: allied.api.v1.Command.allocate_pledge:type_name -> allied.api.v1.AllocatePledge
@@ -2654,32 +2799,34 @@ var file_allied_api_v1_command_proto_depIdxs = []int32{
 	20, // 17: allied.api.v1.Command.link_pledge:type_name -> allied.api.v1.LinkPledge
 	21, // 18: allied.api.v1.Command.reclassify_line:type_name -> allied.api.v1.ReclassifyLine
 	22, // 19: allied.api.v1.Command.revalue_line:type_name -> allied.api.v1.RevalueLine
-	23, // 20: allied.api.v1.Command.complete_import:type_name -> allied.api.v1.CompleteImport
-	31, // 21: allied.api.v1.Line.mapping:type_name -> allied.event.v1.CategoryMapping
-	1,  // 22: allied.api.v1.Line.values:type_name -> allied.api.v1.Value
-	30, // 23: allied.api.v1.Line.flags:type_name -> allied.event.v1.Flag
-	28, // 24: allied.api.v1.Line.sources:type_name -> allied.event.v1.Source
-	31, // 25: allied.api.v1.Item.mapping:type_name -> allied.event.v1.CategoryMapping
-	1,  // 26: allied.api.v1.Item.unit_prices:type_name -> allied.api.v1.Value
-	1,  // 27: allied.api.v1.Item.values:type_name -> allied.api.v1.Value
-	30, // 28: allied.api.v1.Item.flags:type_name -> allied.event.v1.Flag
-	28, // 29: allied.api.v1.Item.sources:type_name -> allied.event.v1.Source
-	2,  // 30: allied.api.v1.AnnouncePledge.lines:type_name -> allied.api.v1.Line
-	6,  // 31: allied.api.v1.CommitPledge.commitments:type_name -> allied.api.v1.CommitLine
-	2,  // 32: allied.api.v1.CommitLine.line:type_name -> allied.api.v1.Line
-	2,  // 33: allied.api.v1.AllocatePledge.line:type_name -> allied.api.v1.Line
-	3,  // 34: allied.api.v1.AllocatePledge.items:type_name -> allied.api.v1.Item
-	2,  // 35: allied.api.v1.ScheduleTranche.contingent:type_name -> allied.api.v1.Line
-	13, // 36: allied.api.v1.ReserveDraw.stated:type_name -> allied.api.v1.AssetAmount
-	31, // 37: allied.api.v1.ReclassifyLine.mapping:type_name -> allied.event.v1.CategoryMapping
-	24, // 38: allied.api.v1.CompleteImport.columns:type_name -> allied.api.v1.ColumnTotal
-	25, // 39: allied.api.v1.CompleteImport.flag_counts:type_name -> allied.api.v1.FlagCount
-	27, // 40: allied.api.v1.Answer.draw:type_name -> allied.api.v1.DrawStatus
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	23, // 20: allied.api.v1.Command.claim_delivery:type_name -> allied.api.v1.ClaimDelivery
+	24, // 21: allied.api.v1.Command.complete_import:type_name -> allied.api.v1.CompleteImport
+	32, // 22: allied.api.v1.Line.mapping:type_name -> allied.event.v1.CategoryMapping
+	1,  // 23: allied.api.v1.Line.values:type_name -> allied.api.v1.Value
+	31, // 24: allied.api.v1.Line.flags:type_name -> allied.event.v1.Flag
+	29, // 25: allied.api.v1.Line.sources:type_name -> allied.event.v1.Source
+	32, // 26: allied.api.v1.Item.mapping:type_name -> allied.event.v1.CategoryMapping
+	1,  // 27: allied.api.v1.Item.unit_prices:type_name -> allied.api.v1.Value
+	1,  // 28: allied.api.v1.Item.values:type_name -> allied.api.v1.Value
+	31, // 29: allied.api.v1.Item.flags:type_name -> allied.event.v1.Flag
+	29, // 30: allied.api.v1.Item.sources:type_name -> allied.event.v1.Source
+	2,  // 31: allied.api.v1.AnnouncePledge.lines:type_name -> allied.api.v1.Line
+	6,  // 32: allied.api.v1.CommitPledge.commitments:type_name -> allied.api.v1.CommitLine
+	2,  // 33: allied.api.v1.CommitLine.line:type_name -> allied.api.v1.Line
+	2,  // 34: allied.api.v1.AllocatePledge.line:type_name -> allied.api.v1.Line
+	3,  // 35: allied.api.v1.AllocatePledge.items:type_name -> allied.api.v1.Item
+	2,  // 36: allied.api.v1.ScheduleTranche.contingent:type_name -> allied.api.v1.Line
+	13, // 37: allied.api.v1.ReserveDraw.stated:type_name -> allied.api.v1.AssetAmount
+	32, // 38: allied.api.v1.ReclassifyLine.mapping:type_name -> allied.event.v1.CategoryMapping
+	13, // 39: allied.api.v1.ClaimDelivery.stated:type_name -> allied.api.v1.AssetAmount
+	25, // 40: allied.api.v1.CompleteImport.columns:type_name -> allied.api.v1.ColumnTotal
+	26, // 41: allied.api.v1.CompleteImport.flag_counts:type_name -> allied.api.v1.FlagCount
+	28, // 42: allied.api.v1.Answer.draw:type_name -> allied.api.v1.DrawStatus
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_allied_api_v1_command_proto_init() }
@@ -2705,6 +2852,7 @@ func file_allied_api_v1_command_proto_init() {
 		(*Command_LinkPledge)(nil),
 		(*Command_ReclassifyLine)(nil),
 		(*Command_RevalueLine)(nil),
+		(*Command_ClaimDelivery)(nil),
 		(*Command_CompleteImport)(nil),
 	}
 	type x struct{}
@@ -2713,7 +2861,7 @@ func file_allied_api_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_allied_api_v1_command_proto_rawDesc), len(file_allied_api_v1_command_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -727,8 +727,11 @@ func (x *DrawReserved) GetForStream() string {
 
 // DrawReleased ends a draw; it posts the contra of the reservation's unused part. A released draw never comes back.
 type DrawReleased struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Draw          []byte                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Draw  []byte                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The part that was not used, and where it goes back to: what went over the allocation first. Absent: all of the draw.
+	Amount        *Amount `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	Split         *Split  `protobuf:"bytes,3,opt,name=split,proto3" json:"split,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -766,6 +769,20 @@ func (*DrawReleased) Descriptor() ([]byte, []int) {
 func (x *DrawReleased) GetDraw() []byte {
 	if x != nil {
 		return x.Draw
+	}
+	return nil
+}
+
+func (x *DrawReleased) GetAmount() *Amount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *DrawReleased) GetSplit() *Split {
+	if x != nil {
+		return x.Split
 	}
 	return nil
 }
@@ -1153,11 +1170,13 @@ func (x *LineReclassified) GetMapping() *CategoryMapping {
 
 // LineRevalued changes the value of what stands on a line at one rung, and no unit of it.
 type LineRevalued struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          []byte                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
-	Stage         Stage                  `protobuf:"varint,2,opt,name=stage,proto3,enum=allied.event.v1.Stage" json:"stage,omitempty"`
-	Asset         string                 `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
-	Delta         *Amount                `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Line  []byte                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Stage Stage                  `protobuf:"varint,2,opt,name=stage,proto3,enum=allied.event.v1.Stage" json:"stage,omitempty"`
+	Asset string                 `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	Delta *Amount                `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	// The draw whose reservation is revalued; only at stage reserved.
+	Draw          []byte `protobuf:"bytes,5,opt,name=draw,proto3" json:"draw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1220,11 +1239,105 @@ func (x *LineRevalued) GetDelta() *Amount {
 	return nil
 }
 
+func (x *LineRevalued) GetDraw() []byte {
+	if x != nil {
+		return x.Draw
+	}
+	return nil
+}
+
+// DeliveryClaimed: something arrived of which no shipment is known, says a source without a signature. On an allocation it relieves what is
+// allocated; on a commitment it relieves nothing, since nobody says of which allocation it is, and stands against unmeasured.
+type DeliveryClaimed struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Line   []byte                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Asset  string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount *Amount                `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	Split  *Split                 `protobuf:"bytes,4,opt,name=split,proto3" json:"split,omitempty"`
+	// Amounts in other assets; what is not stated moves in proportion.
+	Stated        []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	Point         DeliveryPoint  `protobuf:"varint,6,opt,name=point,proto3,enum=allied.event.v1.DeliveryPoint" json:"point,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryClaimed) Reset() {
+	*x = DeliveryClaimed{}
+	mi := &file_allied_event_v1_pledge_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryClaimed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryClaimed) ProtoMessage() {}
+
+func (x *DeliveryClaimed) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_event_v1_pledge_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryClaimed.ProtoReflect.Descriptor instead.
+func (*DeliveryClaimed) Descriptor() ([]byte, []int) {
+	return file_allied_event_v1_pledge_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DeliveryClaimed) GetLine() []byte {
+	if x != nil {
+		return x.Line
+	}
+	return nil
+}
+
+func (x *DeliveryClaimed) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *DeliveryClaimed) GetAmount() *Amount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *DeliveryClaimed) GetSplit() *Split {
+	if x != nil {
+		return x.Split
+	}
+	return nil
+}
+
+func (x *DeliveryClaimed) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *DeliveryClaimed) GetPoint() DeliveryPoint {
+	if x != nil {
+		return x.Point
+	}
+	return DeliveryPoint_DELIVERY_POINT_UNSPECIFIED
+}
+
 var File_allied_event_v1_pledge_proto protoreflect.FileDescriptor
 
 const file_allied_event_v1_pledge_proto_rawDesc = "" +
 	"\n" +
-	"\x1callied/event/v1/pledge.proto\x12\x0fallied.event.v1\x1a\x1ballied/event/v1/value.proto\"T\n" +
+	"\x1callied/event/v1/pledge.proto\x12\x0fallied.event.v1\x1a\x1eallied/event/v1/shipment.proto\x1a\x1ballied/event/v1/value.proto\"T\n" +
 	"\x0fPledgeAnnounced\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12+\n" +
 	"\x05lines\x18\x02 \x03(\v2\x15.allied.event.v1.LineR\x05lines\"f\n" +
@@ -1277,9 +1390,11 @@ const file_allied_event_v1_pledge_proto_rawDesc = "" +
 	"\x05split\x18\x05 \x01(\v2\x16.allied.event.v1.SplitR\x05split\x124\n" +
 	"\x06stated\x18\x06 \x03(\v2\x1c.allied.event.v1.AssetAmountR\x06stated\x12\x1d\n" +
 	"\n" +
-	"for_stream\x18\a \x01(\tR\tforStream\"\"\n" +
+	"for_stream\x18\a \x01(\tR\tforStream\"\x81\x01\n" +
 	"\fDrawReleased\x12\x12\n" +
-	"\x04draw\x18\x01 \x01(\fR\x04draw\"!\n" +
+	"\x04draw\x18\x01 \x01(\fR\x04draw\x12/\n" +
+	"\x06amount\x18\x02 \x01(\v2\x17.allied.event.v1.AmountR\x06amount\x12,\n" +
+	"\x05split\x18\x03 \x01(\v2\x16.allied.event.v1.SplitR\x05split\"!\n" +
 	"\vDrawSettled\x12\x12\n" +
 	"\x04draw\x18\x01 \x01(\fR\x04draw\"\x98\x01\n" +
 	"\rPledgeReduced\x12\x12\n" +
@@ -1302,12 +1417,20 @@ const file_allied_event_v1_pledge_proto_rawDesc = "" +
 	"toCategory\x12D\n" +
 	"\x0ffrom_instrument\x18\x04 \x01(\x0e2\x1b.allied.event.v1.InstrumentR\x0efromInstrument\x12@\n" +
 	"\rto_instrument\x18\x05 \x01(\x0e2\x1b.allied.event.v1.InstrumentR\ftoInstrument\x12:\n" +
-	"\amapping\x18\x06 \x01(\v2 .allied.event.v1.CategoryMappingR\amapping\"\x95\x01\n" +
+	"\amapping\x18\x06 \x01(\v2 .allied.event.v1.CategoryMappingR\amapping\"\xa9\x01\n" +
 	"\fLineRevalued\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\fR\x04line\x12,\n" +
 	"\x05stage\x18\x02 \x01(\x0e2\x16.allied.event.v1.StageR\x05stage\x12\x14\n" +
 	"\x05asset\x18\x03 \x01(\tR\x05asset\x12-\n" +
-	"\x05delta\x18\x04 \x01(\v2\x17.allied.event.v1.AmountR\x05delta*b\n" +
+	"\x05delta\x18\x04 \x01(\v2\x17.allied.event.v1.AmountR\x05delta\x12\x12\n" +
+	"\x04draw\x18\x05 \x01(\fR\x04draw\"\x86\x02\n" +
+	"\x0fDeliveryClaimed\x12\x12\n" +
+	"\x04line\x18\x01 \x01(\fR\x04line\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12/\n" +
+	"\x06amount\x18\x03 \x01(\v2\x17.allied.event.v1.AmountR\x06amount\x12,\n" +
+	"\x05split\x18\x04 \x01(\v2\x16.allied.event.v1.SplitR\x05split\x124\n" +
+	"\x06stated\x18\x05 \x03(\v2\x1c.allied.event.v1.AssetAmountR\x06stated\x124\n" +
+	"\x05point\x18\x06 \x01(\x0e2\x1e.allied.event.v1.DeliveryPointR\x05point*b\n" +
 	"\x04Link\x12\x14\n" +
 	"\x10LINK_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tLINK_SAME\x10\x01\x12\x10\n" +
@@ -1329,7 +1452,7 @@ func file_allied_event_v1_pledge_proto_rawDescGZIP() []byte {
 }
 
 var file_allied_event_v1_pledge_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_allied_event_v1_pledge_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_allied_event_v1_pledge_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_allied_event_v1_pledge_proto_goTypes = []any{
 	(Link)(0),                  // 0: allied.event.v1.Link
 	(*PledgeAnnounced)(nil),    // 1: allied.event.v1.PledgeAnnounced
@@ -1350,54 +1473,62 @@ var file_allied_event_v1_pledge_proto_goTypes = []any{
 	(*PledgeLinked)(nil),       // 16: allied.event.v1.PledgeLinked
 	(*LineReclassified)(nil),   // 17: allied.event.v1.LineReclassified
 	(*LineRevalued)(nil),       // 18: allied.event.v1.LineRevalued
-	(*Line)(nil),               // 19: allied.event.v1.Line
-	(Firmness)(0),              // 20: allied.event.v1.Firmness
-	(*Split)(nil),              // 21: allied.event.v1.Split
-	(*Item)(nil),               // 22: allied.event.v1.Item
-	(*Effective)(nil),          // 23: allied.event.v1.Effective
-	(*Amount)(nil),             // 24: allied.event.v1.Amount
-	(*AssetAmount)(nil),        // 25: allied.event.v1.AssetAmount
-	(Stage)(0),                 // 26: allied.event.v1.Stage
-	(Instrument)(0),            // 27: allied.event.v1.Instrument
-	(*CategoryMapping)(nil),    // 28: allied.event.v1.CategoryMapping
+	(*DeliveryClaimed)(nil),    // 19: allied.event.v1.DeliveryClaimed
+	(*Line)(nil),               // 20: allied.event.v1.Line
+	(Firmness)(0),              // 21: allied.event.v1.Firmness
+	(*Split)(nil),              // 22: allied.event.v1.Split
+	(*Item)(nil),               // 23: allied.event.v1.Item
+	(*Effective)(nil),          // 24: allied.event.v1.Effective
+	(*Amount)(nil),             // 25: allied.event.v1.Amount
+	(*AssetAmount)(nil),        // 26: allied.event.v1.AssetAmount
+	(Stage)(0),                 // 27: allied.event.v1.Stage
+	(Instrument)(0),            // 28: allied.event.v1.Instrument
+	(*CategoryMapping)(nil),    // 29: allied.event.v1.CategoryMapping
+	(DeliveryPoint)(0),         // 30: allied.event.v1.DeliveryPoint
 }
 var file_allied_event_v1_pledge_proto_depIdxs = []int32{
-	19, // 0: allied.event.v1.PledgeAnnounced.lines:type_name -> allied.event.v1.Line
+	20, // 0: allied.event.v1.PledgeAnnounced.lines:type_name -> allied.event.v1.Line
 	3,  // 1: allied.event.v1.PledgeCommitted.commitments:type_name -> allied.event.v1.Commitment
-	19, // 2: allied.event.v1.Commitment.line:type_name -> allied.event.v1.Line
-	20, // 3: allied.event.v1.Commitment.firmness:type_name -> allied.event.v1.Firmness
-	21, // 4: allied.event.v1.Commitment.splits:type_name -> allied.event.v1.Split
-	21, // 5: allied.event.v1.Commitment.covers:type_name -> allied.event.v1.Split
-	19, // 6: allied.event.v1.PledgeAllocated.line:type_name -> allied.event.v1.Line
-	22, // 7: allied.event.v1.PledgeAllocated.items:type_name -> allied.event.v1.Item
-	21, // 8: allied.event.v1.PledgeAllocated.splits:type_name -> allied.event.v1.Split
-	23, // 9: allied.event.v1.TrancheScheduled.due:type_name -> allied.event.v1.Effective
-	19, // 10: allied.event.v1.TrancheScheduled.contingent:type_name -> allied.event.v1.Line
-	24, // 11: allied.event.v1.TrancheScheduled.amount:type_name -> allied.event.v1.Amount
-	23, // 12: allied.event.v1.TrancheRescheduled.due:type_name -> allied.event.v1.Effective
-	23, // 13: allied.event.v1.TrancheRescheduled.original_due:type_name -> allied.event.v1.Effective
-	20, // 14: allied.event.v1.TrancheActivated.firmness:type_name -> allied.event.v1.Firmness
-	21, // 15: allied.event.v1.TrancheActivated.splits:type_name -> allied.event.v1.Split
-	21, // 16: allied.event.v1.TrancheActivated.covers:type_name -> allied.event.v1.Split
-	21, // 17: allied.event.v1.TrancheExpired.splits:type_name -> allied.event.v1.Split
-	24, // 18: allied.event.v1.DrawReserved.amount:type_name -> allied.event.v1.Amount
-	21, // 19: allied.event.v1.DrawReserved.split:type_name -> allied.event.v1.Split
-	25, // 20: allied.event.v1.DrawReserved.stated:type_name -> allied.event.v1.AssetAmount
-	26, // 21: allied.event.v1.PledgeReduced.stage:type_name -> allied.event.v1.Stage
-	24, // 22: allied.event.v1.PledgeReduced.amount:type_name -> allied.event.v1.Amount
-	21, // 23: allied.event.v1.RemainderCancelled.splits:type_name -> allied.event.v1.Split
-	21, // 24: allied.event.v1.PledgeLapsed.splits:type_name -> allied.event.v1.Split
-	0,  // 25: allied.event.v1.PledgeLinked.link:type_name -> allied.event.v1.Link
-	27, // 26: allied.event.v1.LineReclassified.from_instrument:type_name -> allied.event.v1.Instrument
-	27, // 27: allied.event.v1.LineReclassified.to_instrument:type_name -> allied.event.v1.Instrument
-	28, // 28: allied.event.v1.LineReclassified.mapping:type_name -> allied.event.v1.CategoryMapping
-	26, // 29: allied.event.v1.LineRevalued.stage:type_name -> allied.event.v1.Stage
-	24, // 30: allied.event.v1.LineRevalued.delta:type_name -> allied.event.v1.Amount
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	20, // 2: allied.event.v1.Commitment.line:type_name -> allied.event.v1.Line
+	21, // 3: allied.event.v1.Commitment.firmness:type_name -> allied.event.v1.Firmness
+	22, // 4: allied.event.v1.Commitment.splits:type_name -> allied.event.v1.Split
+	22, // 5: allied.event.v1.Commitment.covers:type_name -> allied.event.v1.Split
+	20, // 6: allied.event.v1.PledgeAllocated.line:type_name -> allied.event.v1.Line
+	23, // 7: allied.event.v1.PledgeAllocated.items:type_name -> allied.event.v1.Item
+	22, // 8: allied.event.v1.PledgeAllocated.splits:type_name -> allied.event.v1.Split
+	24, // 9: allied.event.v1.TrancheScheduled.due:type_name -> allied.event.v1.Effective
+	20, // 10: allied.event.v1.TrancheScheduled.contingent:type_name -> allied.event.v1.Line
+	25, // 11: allied.event.v1.TrancheScheduled.amount:type_name -> allied.event.v1.Amount
+	24, // 12: allied.event.v1.TrancheRescheduled.due:type_name -> allied.event.v1.Effective
+	24, // 13: allied.event.v1.TrancheRescheduled.original_due:type_name -> allied.event.v1.Effective
+	21, // 14: allied.event.v1.TrancheActivated.firmness:type_name -> allied.event.v1.Firmness
+	22, // 15: allied.event.v1.TrancheActivated.splits:type_name -> allied.event.v1.Split
+	22, // 16: allied.event.v1.TrancheActivated.covers:type_name -> allied.event.v1.Split
+	22, // 17: allied.event.v1.TrancheExpired.splits:type_name -> allied.event.v1.Split
+	25, // 18: allied.event.v1.DrawReserved.amount:type_name -> allied.event.v1.Amount
+	22, // 19: allied.event.v1.DrawReserved.split:type_name -> allied.event.v1.Split
+	26, // 20: allied.event.v1.DrawReserved.stated:type_name -> allied.event.v1.AssetAmount
+	25, // 21: allied.event.v1.DrawReleased.amount:type_name -> allied.event.v1.Amount
+	22, // 22: allied.event.v1.DrawReleased.split:type_name -> allied.event.v1.Split
+	27, // 23: allied.event.v1.PledgeReduced.stage:type_name -> allied.event.v1.Stage
+	25, // 24: allied.event.v1.PledgeReduced.amount:type_name -> allied.event.v1.Amount
+	22, // 25: allied.event.v1.RemainderCancelled.splits:type_name -> allied.event.v1.Split
+	22, // 26: allied.event.v1.PledgeLapsed.splits:type_name -> allied.event.v1.Split
+	0,  // 27: allied.event.v1.PledgeLinked.link:type_name -> allied.event.v1.Link
+	28, // 28: allied.event.v1.LineReclassified.from_instrument:type_name -> allied.event.v1.Instrument
+	28, // 29: allied.event.v1.LineReclassified.to_instrument:type_name -> allied.event.v1.Instrument
+	29, // 30: allied.event.v1.LineReclassified.mapping:type_name -> allied.event.v1.CategoryMapping
+	27, // 31: allied.event.v1.LineRevalued.stage:type_name -> allied.event.v1.Stage
+	25, // 32: allied.event.v1.LineRevalued.delta:type_name -> allied.event.v1.Amount
+	25, // 33: allied.event.v1.DeliveryClaimed.amount:type_name -> allied.event.v1.Amount
+	22, // 34: allied.event.v1.DeliveryClaimed.split:type_name -> allied.event.v1.Split
+	26, // 35: allied.event.v1.DeliveryClaimed.stated:type_name -> allied.event.v1.AssetAmount
+	30, // 36: allied.event.v1.DeliveryClaimed.point:type_name -> allied.event.v1.DeliveryPoint
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_allied_event_v1_pledge_proto_init() }
@@ -1405,6 +1536,7 @@ func file_allied_event_v1_pledge_proto_init() {
 	if File_allied_event_v1_pledge_proto != nil {
 		return
 	}
+	file_allied_event_v1_shipment_proto_init()
 	file_allied_event_v1_value_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1412,7 +1544,7 @@ func file_allied_event_v1_pledge_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_allied_event_v1_pledge_proto_rawDesc), len(file_allied_event_v1_pledge_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -336,6 +336,8 @@ const (
 	Stage_STAGE_CANCELLED   Stage = 15
 	Stage_STAGE_LAPSED      Stage = 16
 	Stage_STAGE_CHARGES     Stage = 17
+	// Handed over, as somebody claims without a signature: a part of handed over that views show apart.
+	Stage_STAGE_CLAIMED Stage = 18
 )
 
 // Enum value maps for Stage.
@@ -359,6 +361,7 @@ var (
 		15: "STAGE_CANCELLED",
 		16: "STAGE_LAPSED",
 		17: "STAGE_CHARGES",
+		18: "STAGE_CLAIMED",
 	}
 	Stage_value = map[string]int32{
 		"STAGE_UNSPECIFIED": 0,
@@ -379,6 +382,7 @@ var (
 		"STAGE_CANCELLED":   15,
 		"STAGE_LAPSED":      16,
 		"STAGE_CHARGES":     17,
+		"STAGE_CLAIMED":     18,
 	}
 )
 
@@ -1473,6 +1477,192 @@ func (x *Split) GetRestTo() RestTo {
 	return RestTo_REST_TO_UNSPECIFIED
 }
 
+// DrawnLine is what one draw on an allocation reserves for a shipment or payment.
+type DrawnLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The draw's id, which names the line in its shipment or payment too.
+	Draw []byte `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The pledge's stream, such as `pledge-<uuid>`, and the line of the pledge.
+	Pledge     string `protobuf:"bytes,2,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	Allocation []byte `protobuf:"bytes,3,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// In the allocation's control asset, or in the quantity of one item; both are empty where the allocation has neither.
+	Asset         string     `protobuf:"bytes,4,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        *Amount    `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	Category      string     `protobuf:"bytes,6,opt,name=category,proto3" json:"category,omitempty"`
+	Instrument    Instrument `protobuf:"varint,7,opt,name=instrument,proto3,enum=allied.event.v1.Instrument" json:"instrument,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrawnLine) Reset() {
+	*x = DrawnLine{}
+	mi := &file_allied_event_v1_value_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrawnLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrawnLine) ProtoMessage() {}
+
+func (x *DrawnLine) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_event_v1_value_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrawnLine.ProtoReflect.Descriptor instead.
+func (*DrawnLine) Descriptor() ([]byte, []int) {
+	return file_allied_event_v1_value_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DrawnLine) GetDraw() []byte {
+	if x != nil {
+		return x.Draw
+	}
+	return nil
+}
+
+func (x *DrawnLine) GetPledge() string {
+	if x != nil {
+		return x.Pledge
+	}
+	return ""
+}
+
+func (x *DrawnLine) GetAllocation() []byte {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
+}
+
+func (x *DrawnLine) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *DrawnLine) GetAmount() *Amount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *DrawnLine) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *DrawnLine) GetInstrument() Instrument {
+	if x != nil {
+		return x.Instrument
+	}
+	return Instrument_INSTRUMENT_UNSPECIFIED
+}
+
+// Movement takes a part of a drawn line from the rungs below to the event's own.
+type Movement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Draw  []byte                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The pledge whose books move.
+	Pledge string `protobuf:"bytes,2,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	// What moves, in the drawn line's asset; empty where it has none.
+	Amount *Amount `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What earlier rungs give, and where the rest goes. Each relief names the draw.
+	Split *Split `protobuf:"bytes,4,opt,name=split,proto3" json:"split,omitempty"`
+	// Amounts in other assets, where they are stated; what is not stated moves in proportion.
+	Stated []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	// Serial numbers of what moves, where they are known.
+	Serials       []string `protobuf:"bytes,6,rep,name=serials,proto3" json:"serials,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Movement) Reset() {
+	*x = Movement{}
+	mi := &file_allied_event_v1_value_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Movement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Movement) ProtoMessage() {}
+
+func (x *Movement) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_event_v1_value_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Movement.ProtoReflect.Descriptor instead.
+func (*Movement) Descriptor() ([]byte, []int) {
+	return file_allied_event_v1_value_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Movement) GetDraw() []byte {
+	if x != nil {
+		return x.Draw
+	}
+	return nil
+}
+
+func (x *Movement) GetPledge() string {
+	if x != nil {
+		return x.Pledge
+	}
+	return ""
+}
+
+func (x *Movement) GetAmount() *Amount {
+	if x != nil {
+		return x.Amount
+	}
+	return nil
+}
+
+func (x *Movement) GetSplit() *Split {
+	if x != nil {
+		return x.Split
+	}
+	return nil
+}
+
+func (x *Movement) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *Movement) GetSerials() []string {
+	if x != nil {
+		return x.Serials
+	}
+	return nil
+}
+
 var File_allied_event_v1_value_proto protoreflect.FileDescriptor
 
 const file_allied_event_v1_value_proto_rawDesc = "" +
@@ -1554,7 +1744,26 @@ const file_allied_event_v1_value_proto_rawDesc = "" +
 	"\x05asset\x18\x01 \x01(\tR\x05asset\x121\n" +
 	"\areliefs\x18\x02 \x03(\v2\x17.allied.event.v1.ReliefR\areliefs\x12+\n" +
 	"\x04rest\x18\x03 \x01(\v2\x17.allied.event.v1.AmountR\x04rest\x120\n" +
-	"\arest_to\x18\x04 \x01(\x0e2\x17.allied.event.v1.RestToR\x06restTo*\x8e\x01\n" +
+	"\arest_to\x18\x04 \x01(\x0e2\x17.allied.event.v1.RestToR\x06restTo\"\xf7\x01\n" +
+	"\tDrawnLine\x12\x12\n" +
+	"\x04draw\x18\x01 \x01(\fR\x04draw\x12\x16\n" +
+	"\x06pledge\x18\x02 \x01(\tR\x06pledge\x12\x1e\n" +
+	"\n" +
+	"allocation\x18\x03 \x01(\fR\n" +
+	"allocation\x12\x14\n" +
+	"\x05asset\x18\x04 \x01(\tR\x05asset\x12/\n" +
+	"\x06amount\x18\x05 \x01(\v2\x17.allied.event.v1.AmountR\x06amount\x12\x1a\n" +
+	"\bcategory\x18\x06 \x01(\tR\bcategory\x12;\n" +
+	"\n" +
+	"instrument\x18\a \x01(\x0e2\x1b.allied.event.v1.InstrumentR\n" +
+	"instrument\"\xe5\x01\n" +
+	"\bMovement\x12\x12\n" +
+	"\x04draw\x18\x01 \x01(\fR\x04draw\x12\x16\n" +
+	"\x06pledge\x18\x02 \x01(\tR\x06pledge\x12/\n" +
+	"\x06amount\x18\x03 \x01(\v2\x17.allied.event.v1.AmountR\x06amount\x12,\n" +
+	"\x05split\x18\x04 \x01(\v2\x16.allied.event.v1.SplitR\x05split\x124\n" +
+	"\x06stated\x18\x05 \x03(\v2\x1c.allied.event.v1.AssetAmountR\x06stated\x12\x18\n" +
+	"\aserials\x18\x06 \x03(\tR\aserials*\x8e\x01\n" +
 	"\tPrecision\x12\x19\n" +
 	"\x15PRECISION_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rPRECISION_DAY\x10\x01\x12\x13\n" +
@@ -1589,7 +1798,7 @@ const file_allied_event_v1_value_proto_rawDesc = "" +
 	"\x14FIRMNESS_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rFIRMNESS_FIRM\x10\x01\x12\x13\n" +
 	"\x0fFIRMNESS_STATED\x10\x02\x12\x14\n" +
-	"\x10FIRMNESS_UNKNOWN\x10\x03*\xf7\x02\n" +
+	"\x10FIRMNESS_UNKNOWN\x10\x03*\x8a\x03\n" +
 	"\x05Stage\x12\x15\n" +
 	"\x11STAGE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTAGE_ANNOUNCED\x10\x01\x12\x14\n" +
@@ -1610,7 +1819,8 @@ const file_allied_event_v1_value_proto_rawDesc = "" +
 	"\x0eSTAGE_RETURNED\x10\x0e\x12\x13\n" +
 	"\x0fSTAGE_CANCELLED\x10\x0f\x12\x10\n" +
 	"\fSTAGE_LAPSED\x10\x10\x12\x11\n" +
-	"\rSTAGE_CHARGES\x10\x11*b\n" +
+	"\rSTAGE_CHARGES\x10\x11\x12\x11\n" +
+	"\rSTAGE_CLAIMED\x10\x12*b\n" +
 	"\aMarking\x12\x17\n" +
 	"\x13MARKING_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eMARKING_PUBLIC\x10\x01\x12\x16\n" +
@@ -1640,7 +1850,7 @@ func file_allied_event_v1_value_proto_rawDescGZIP() []byte {
 }
 
 var file_allied_event_v1_value_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_allied_event_v1_value_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_allied_event_v1_value_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_allied_event_v1_value_proto_goTypes = []any{
 	(Precision)(0),          // 0: allied.event.v1.Precision
 	(ValueStatus)(0),        // 1: allied.event.v1.ValueStatus
@@ -1663,6 +1873,8 @@ var file_allied_event_v1_value_proto_goTypes = []any{
 	(*Item)(nil),            // 18: allied.event.v1.Item
 	(*Relief)(nil),          // 19: allied.event.v1.Relief
 	(*Split)(nil),           // 20: allied.event.v1.Split
+	(*DrawnLine)(nil),       // 21: allied.event.v1.DrawnLine
+	(*Movement)(nil),        // 22: allied.event.v1.Movement
 }
 var file_allied_event_v1_value_proto_depIdxs = []int32{
 	9,  // 0: allied.event.v1.AssetAmount.amount:type_name -> allied.event.v1.Amount
@@ -1688,11 +1900,16 @@ var file_allied_event_v1_value_proto_depIdxs = []int32{
 	19, // 20: allied.event.v1.Split.reliefs:type_name -> allied.event.v1.Relief
 	9,  // 21: allied.event.v1.Split.rest:type_name -> allied.event.v1.Amount
 	8,  // 22: allied.event.v1.Split.rest_to:type_name -> allied.event.v1.RestTo
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	9,  // 23: allied.event.v1.DrawnLine.amount:type_name -> allied.event.v1.Amount
+	3,  // 24: allied.event.v1.DrawnLine.instrument:type_name -> allied.event.v1.Instrument
+	9,  // 25: allied.event.v1.Movement.amount:type_name -> allied.event.v1.Amount
+	20, // 26: allied.event.v1.Movement.split:type_name -> allied.event.v1.Split
+	10, // 27: allied.event.v1.Movement.stated:type_name -> allied.event.v1.AssetAmount
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_allied_event_v1_value_proto_init() }
@@ -1706,7 +1923,7 @@ func file_allied_event_v1_value_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_allied_event_v1_value_proto_rawDesc), len(file_allied_event_v1_value_proto_rawDesc)),
 			NumEnums:      9,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
