@@ -116,8 +116,8 @@ func FuzzFile(f *testing.F) {
 			t.Fatalf("%d rows and %v", len(rows), err)
 		}
 		for i, r := range rows {
-			if r.Number != i+1 {
-				t.Fatalf("row %d is numbered %d", i+1, r.Number)
+			if r.Number != i+2 {
+				t.Fatalf("data row %d is numbered %d, and the header is row 1", i+1, r.Number)
 			}
 		}
 	})

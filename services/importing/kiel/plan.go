@@ -165,3 +165,6 @@ func (p *Plan) Steps() iter.Seq[Step] {
 		}
 	}
 }
+
+// lastRow is the number of the sheet's last row, which the control totals stand for.
+func (p *Plan) lastRow() int { return p.rows[len(p.rows)-1].Number }

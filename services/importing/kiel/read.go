@@ -93,8 +93,9 @@ func located(path, place string, err error) error {
 
 // table yields the rows of a sheet, the header first, and io.EOF after the last.
 type table struct {
-	next  func() ([]string, error)
-	close func() error
+	fieldsMin int // of a row; 0 where rows end with their last value
+	next      func() ([]string, error)
+	close     func() error
 }
 
 // rows checks the header and keeps every data row but empty ones at the end. On error it names the place.
@@ -109,8 +110,8 @@ func (t *table) rows() (rows []Row, place string, err error) {
 	if err := checkHeader(head); err != nil {
 		return nil, "header", err
 	}
-	full := 0 // rows up to the last one that is not empty
-	for number := 1; ; number++ {
+	full := 0                     // rows up to the last one that is not empty
+	for number := 2; ; number++ { // the header is row 1
 		place := fmt.Sprintf("row %d", number)
 		cells, err := t.next()
 		if errors.Is(err, io.EOF) {
@@ -119,19 +120,22 @@ func (t *table) rows() (rows []Row, place string, err error) {
 		if err != nil {
 			return nil, place, err
 		}
-		if number > rowsMax {
+		if len(rows) == rowsMax {
 			return nil, place, fmt.Errorf("more than %d rows", rowsMax)
 		}
 		if err := checkCells(cells); err != nil {
 			return nil, place, err
 		}
+		if len(cells) < t.fieldsMin {
+			return nil, place, fmt.Errorf("the row ends after %d fields, and every row of the tracker's CSV has at least %d: the file is cut short", len(cells), t.fieldsMin)
+		}
 		rows = append(rows, NewRow(number, cells))
-		if len(rows[number-1].Cells) > 0 {
-			full = number
+		if len(rows[len(rows)-1].Cells) > 0 {
+			full = len(rows)
 		}
 	}
 	if full == 0 {
-		return nil, "row 1", errors.New("there are no rows below the header")
+		return nil, "row 2", errors.New("there are no rows below the header")
 	}
 	return rows[:full], "", nil
 }
@@ -160,8 +164,11 @@ func openCSV(r io.Reader) (*table, error) {
 	}
 	c := csv.NewReader(buffered)
 	c.FieldsPerRecord = -1
-	return &table{next: c.Read, close: func() error { return nil }}, nil
+	return &table{fieldsMin: csvFieldsMin, next: c.Read, close: func() error { return nil }}, nil
 }
+
+// csvFieldsMin is what the shortest row of the tracker's CSV has. A row with less was cut; a spreadsheet stores no empty cells at a row's end.
+const csvFieldsMin = 71
 
 // openSpreadsheet reads the values that the sheet keeps, never their formatted text: dates are day numbers.
 func openSpreadsheet(r io.Reader) (*table, error) {

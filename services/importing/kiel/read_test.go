@@ -23,18 +23,19 @@ func TestBadFiles(t *testing.T) {
 		says    []string
 	}{
 		"empty":           {"", []string{"the file is empty"}},
-		"header only":     {header, []string{"row 1", "no rows"}},
+		"header only":     {header, []string{"row 2", "no rows"}},
 		"other CSV":       {"date,amount\r\n2024,1\r\n", []string{"header", `column A (1) is "date", not "ID"`, "and "}},
 		"column missing":  {strings.Replace(string(whole), "Countries,", "", 1), []string{"header", `column B (2) is "Announcement Date", not "Countries"`}},
 		"column renamed":  {strings.Replace(string(whole), "Converted Value in EUR", "Value", 1), []string{"header", "column T (20)", `"Value", not "Converted Value in EUR"`}},
-		"open quote":      {string(whole) + `"`, []string{"row 22"}},
-		"not UTF-8":       {string(whole) + "X\xff,\r\n", []string{"row 22", "column A is not UTF-8"}},
+		"open quote":      {string(whole) + `"`, []string{"row 23"}},
+		"cut short":       {string(whole[:len(whole)-300]), []string{"row 22", "cut short"}},
+		"not UTF-8":       {string(whole) + "X\xff,\r\n", []string{"row 23", "column A is not UTF-8"}},
 		"binary":          {"\x7fELF\x00\x01\x02", []string{"header"}},
 		"truncated sheet": {string(sheet[:len(sheet)/2]), []string{"not a whole .xlsx"}},
 		"zip, no sheet":   {"PK\x03\x04 nothing", []string{"not a whole .xlsx"}},
 		"old or locked":   {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", []string{"without a password"}},
-		"endless cell":    {string(whole) + strings.Repeat("x", cellBytesMax+1), []string{"row 22", "column A has"}},
-		"endless row":     {string(whole) + strings.Repeat(",", rowFieldsMax+1), []string{"row 22", "fields"}},
+		"endless cell":    {string(whole) + strings.Repeat("x", cellBytesMax+1), []string{"row 23", "column A has"}},
+		"endless row":     {string(whole) + strings.Repeat(",", rowFieldsMax+1), []string{"row 23", "fields"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "file")

@@ -111,7 +111,7 @@ func (h *rehearsal) foretell() (*Report, error) {
 		i++
 	}
 	if len(r.Refused) == 0 || h.closed {
-		last := Step{Row: h.plan.Rows, Command: h.plan.Completion()}
+		last := Step{Row: h.plan.lastRow(), Command: h.plan.Completion()}
 		a, err := h.stage.play(last.Command)
 		if err != nil {
 			return nil, fmt.Errorf("rehearse the completion: %w", err)

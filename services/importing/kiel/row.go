@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Row is one data row as raw text. Its number counts data rows from 1 in file order, whatever the format.
+// Row is one data row as raw text. Its number is the sheet's, whatever the format: the header is row 1, and the first data row is row 2.
 type Row struct {
 	Number int
 	Cells  []string

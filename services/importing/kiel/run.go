@@ -89,7 +89,7 @@ func Run(ctx context.Context, ledger Ledger, path string, opts Options) (*Report
 		return r, fmt.Errorf("import %s: %w", path, err)
 	}
 	if len(r.Refused) == 0 && len(r.Unanswered) == 0 {
-		if err := r.submit(ctx, ledger, []Step{{Row: plan.Rows, Command: plan.Completion()}}, opts.Progress); err != nil {
+		if err := r.submit(ctx, ledger, []Step{{Row: plan.lastRow(), Command: plan.Completion()}}, opts.Progress); err != nil {
 			return r, fmt.Errorf("close the import of %s: %w", path, err)
 		}
 		r.Complete = len(r.Refused) == 0 && len(r.Unanswered) == 0

@@ -133,9 +133,9 @@ func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
 		change  func(records [][]string) [][]string
 		refused []string // of the report, in order
 	}{
-		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8", "import_completed 21"}},
-		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 13", "import_completed 21"}},
-		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 20", "import_completed 20"}},
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9", "import_completed 22"}},
+		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 14", "import_completed 22"}},
+		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 21", "import_completed 21"}},
 		"row put before all":           {func(r [][]string) [][]string { return append([][]string{r[0], r[13]}, r[1:]...) }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,14 +167,14 @@ func TestChangedFileOfAnOpenReleaseIsRefused(t *testing.T) {
 		refused  []string
 		recorded int // of QGF1, whose row is whole again
 	}{
-		"row moved":                    {func(r [][]string) [][]string { r[15], r[16] = r[16], r[15]; return r }, []string{"row_changed 14", "row_changed 15", "row_changed 16"}, 2},
-		"row moved to the end":         {func(r [][]string) [][]string { return append(append(r[:20:20], r[21]), r[20]) }, []string{"identity_changed 20", "identity_changed 21"}, 2},
-		"later row of a package moved": {func(r [][]string) [][]string { r[18], r[19] = r[19], r[18]; return r }, []string{"row_changed 17", "other_row_refused 19"}, 2},
-		"row vanished":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 20"}, 2},
+		"row moved":                    {func(r [][]string) [][]string { r[15], r[16] = r[16], r[15]; return r }, []string{"row_changed 15", "row_changed 16", "row_changed 17"}, 2},
+		"row moved to the end":         {func(r [][]string) [][]string { return append(append(r[:20:20], r[21]), r[20]) }, []string{"identity_changed 21", "identity_changed 22"}, 2},
+		"later row of a package moved": {func(r [][]string) [][]string { r[18], r[19] = r[19], r[18]; return r }, []string{"row_changed 18", "other_row_refused 20"}, 2},
+		"row vanished":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 21"}, 2},
 		"ID vanished":                  {func(r [][]string) [][]string { return r[:len(r)-2] }, []string{"row_missing 0"}, 2},
-		"commitment for an allocation": {func(r [][]string) [][]string { r[8][7], r[8][24] = "Commitment", "0"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
-		"allocation for a commitment":  {func(r [][]string) [][]string { r[5][7], r[5][24] = "Allocation", "QCM1_3"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
-		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 5", "row_changed 6", "row_changed 7", "row_changed 8"}, 2},
+		"commitment for an allocation": {func(r [][]string) [][]string { r[8][7], r[8][24] = "Commitment", "0"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9"}, 2},
+		"allocation for a commitment":  {func(r [][]string) [][]string { r[5][7], r[5][24] = "Allocation", "QCM1_3"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9"}, 2},
+		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9"}, 2},
 		"allocation come":              {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, nil, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +201,7 @@ func TestWhatPersonsRecordIsNoChange(t *testing.T) {
 	first := run(t, c, edited(t, func(r [][]string) [][]string { r[19][0] = " "; return r }), "2024-06") // the release stays open
 	lapse := &apiv1.Command{
 		CommandId: "6f1b3a52-6d5c-4d0e-9d6a-0d5f8b1c7e21", Stream: streamOf(t, c, "QAM1"), Effective: "2024-07-01", Actor: "an auditor",
-		Sources: []*eventv1.Source{{Publisher: kiel.Publisher, Release: "2024-06", ExternalId: "QAM1", Locator: "row 1"}},
+		Sources: []*eventv1.Source{{Publisher: kiel.Publisher, Release: "2024-06", ExternalId: "QAM1", Locator: "row 2"}},
 		Body:    &apiv1.Command_LapsePledge{LapsePledge: &apiv1.LapsePledge{}},
 	}
 	err := c.SubmitAll(t.Context(), slices.Values([]*apiv1.Command{lapse}), func(_ int, _ *apiv1.Command, a *apiv1.Answer) error {
@@ -289,12 +289,12 @@ func TestRestatementsAreRefused(t *testing.T) {
 		refused []string
 	}{
 		"nothing":             {func(r [][]string) [][]string { return r }, nil},
-		"value":               {func(r [][]string) [][]string { r[21][22] = "6"; return r }, []string{"restated 20", "restated 21"}},
-		"what nobody reads":   {func(r [][]string) [][]string { r[21][70] = "A remark."; return r }, []string{"restated 20", "restated 21"}},
-		"allocation come":     {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, []string{"restated 20", "restated 21", "restated 24"}},
-		"allocation gone":     {func(r [][]string) [][]string { return append(r[:21:21], r[22:]...) }, []string{"restated 20"}},
-		"one of the twins":    {func(r [][]string) [][]string { return r[:23] }, []string{"restated 5", "restated 6", "restated 7", "restated 8", "restated 22"}},
-		"another of the kind": {func(r [][]string) [][]string { return append(r, r[5]) }, []string{"restated 5", "restated 6", "restated 7", "restated 8", "restated 22", "restated 23", "restated 24"}},
+		"value":               {func(r [][]string) [][]string { r[21][22] = "6"; return r }, []string{"restated 21", "restated 22"}},
+		"what nobody reads":   {func(r [][]string) [][]string { r[21][70] = "A remark."; return r }, []string{"restated 21", "restated 22"}},
+		"allocation come":     {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, []string{"restated 21", "restated 22", "restated 25"}},
+		"allocation gone":     {func(r [][]string) [][]string { return append(r[:21:21], r[22:]...) }, []string{"restated 21"}},
+		"one of the twins":    {func(r [][]string) [][]string { return r[:23] }, []string{"restated 6", "restated 7", "restated 8", "restated 9", "restated 23"}},
+		"another of the kind": {func(r [][]string) [][]string { return append(r, r[5]) }, []string{"restated 6", "restated 7", "restated 8", "restated 9", "restated 23", "restated 24", "restated 25"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := events(t, c)
@@ -351,7 +351,7 @@ func TestBadRowsAreRefusedAndTheRestGoesOn(t *testing.T) {
 func TestNothingIsHalfRecorded(t *testing.T) {
 	path := edited(t, func(r [][]string) [][]string { r[8][13] = "-3"; return r }) // units of the second allocation of QCM1
 	c := ledger(t)
-	want := []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "bad_amount 8"}
+	want := []string{"other_row_refused 6", "other_row_refused 7", "other_row_refused 8", "bad_amount 9"}
 	expected := rehearse(t, c, path, "2024-06")
 	r := run(t, c, path, "2024-06")
 	for _, got := range []*kiel.Report{expected, r} {
@@ -369,7 +369,7 @@ func TestNegativeValuesAreRefused(t *testing.T) {
 	for at, letters := range map[int]string{8: "I", 19: "T", 22: "W", 23: "X"} {
 		c := ledger(t)
 		r := run(t, c, edited(t, func(r [][]string) [][]string { r[8][at] = "-0.02"; return r }), "2024-06")
-		want := []string{"other_row_refused 5", "other_row_refused 6", "other_row_refused 7", "negative_value 8"}
+		want := []string{"other_row_refused 6", "other_row_refused 7", "other_row_refused 8", "negative_value 9"}
 		if !slices.Equal(refused(r), want) || !strings.Contains(r.Refused[3].Reason, "column "+letters+` holds "-0.02"`) || r.Refused[3].Remedy != "correct column "+letters {
 			t.Errorf("column %s: %+v", letters, r.Refused)
 		}

@@ -93,7 +93,7 @@ func (p *Plan) Completion() *apiv1.Command {
 	id := ident.ImportedCommand(stream, p.Release, kindComplete, "", p.Rows, contentDigest(p.rows))
 	return &apiv1.Command{
 		CommandId: id.String(), Stream: stream, Donor: noDonor, Beneficiary: Beneficiary, Effective: effective, Actor: actor, Observed: true,
-		Sources: []*eventv1.Source{{Publisher: Publisher, Release: p.Release, Url: trackerURL, Locator: fmt.Sprintf("rows 1-%d", p.Rows)}},
+		Sources: []*eventv1.Source{{Publisher: Publisher, Release: p.Release, Url: trackerURL, Locator: fmt.Sprintf("rows 2-%d", p.lastRow())}},
 		Body: &apiv1.Command_CompleteImport{CompleteImport: &apiv1.CompleteImport{
 			Dataset: Dataset, Release: p.Release, Rows: uint64(p.Rows), Pledges: uint64(p.Pledges()), Allocations: uint64(p.Allocations()),
 			Columns: p.columns, FlagCounts: counts,
