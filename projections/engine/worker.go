@@ -237,7 +237,9 @@ func Load(ctx context.Context, views Views, p Projection) error {
 		for i, t := range spec.Tables {
 			for row, err := range s.Scan(ctx, t, Range{}) {
 				if err == nil {
-					err = p.Restore(i, row)
+					if err = p.Restore(i, row); err != nil {
+						err = &DamagedViewError{Err: err} // no worker has written such a row
+					}
 				}
 				if err != nil {
 					return fmt.Errorf("restore view %s from table %s: %w", spec.Name, t.Name, err)

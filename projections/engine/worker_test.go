@@ -321,3 +321,24 @@ func TestSourceThatIsAwayIsWaitedFor(t *testing.T) {
 	await(t, w, log) // the next session reads the log
 	equalsReplay(t, log, sink)
 }
+
+// Rows that no worker has written stay as they are, however often they are read.
+func TestRowsThatCannotBeRestoredEndTheWorker(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 3)
+	if _, err := sink.Open(t.Context(), enginetest.TallySpec); err != nil {
+		t.Fatal(err)
+	}
+	to := engine.Checkpoint{Projection: enginetest.TallySpec.Name, LogID: logID, Position: log.Entries()[0].Position}
+	err := sink.Commit(t.Context(), engine.Checkpoint{Projection: to.Projection}, to, func(yield func(int, engine.Row) error) error {
+		return yield(1, engine.Row{engine.TextOf(enginetest.Stream(1)), engine.BytesOf(nil)}) // a state without its tally
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, ended := start(t, log, sink)
+	var damaged *engine.DamagedViewError
+	if err := <-ended; !errors.As(err, &damaged) {
+		t.Errorf("ended with %v", err)
+	}
+}

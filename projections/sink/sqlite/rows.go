@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -134,14 +135,32 @@ type snapshot struct {
 }
 
 func (s *snapshot) Checkpoint(ctx context.Context, spec engine.Spec) (engine.Checkpoint, error) {
-	var exists int
-	if err := s.tx.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'allied_views'").Scan(&exists); err != nil {
-		return engine.Checkpoint{}, s.explain("read", err)
+	at, err := s.checkpoint(ctx, spec)
+	var none *engine.NoViewError
+	if errors.As(err, &none) {
+		return at, err
 	}
-	if exists == 0 {
-		return engine.Checkpoint{}, &engine.NoViewError{Projection: spec.Name, Version: spec.Version}
+	return at, s.explain("read view "+spec.Name+" of", err)
+}
+
+func (s *snapshot) checkpoint(ctx context.Context, spec engine.Spec) (engine.Checkpoint, error) {
+	views, err := declared(ctx, s.tx, "allied_views")
+	if err != nil {
+		return engine.Checkpoint{}, err
 	}
-	return checkpoint(ctx, s.tx, spec)
+	if views != "" {
+		return wholeCheckpoint(ctx, s.tx, spec)
+	}
+	for _, t := range spec.Tables {
+		made, err := declared(ctx, s.tx, t.Name)
+		if err != nil {
+			return engine.Checkpoint{}, err
+		}
+		if made != "" {
+			return engine.Checkpoint{}, damaged("table %s is there, but no table allied_views", t.Name)
+		}
+	}
+	return engine.Checkpoint{}, &engine.NoViewError{Projection: spec.Name, Version: spec.Version}
 }
 
 func (s *snapshot) Scan(ctx context.Context, t engine.Table, r engine.Range) iter.Seq2[engine.Row, error] {
@@ -219,8 +238,11 @@ func (c *cell) Scan(src any) error {
 			return nil
 		case engine.Amount:
 			a, err := money.Parse(v, 0)
+			if err != nil {
+				return damaged("%q stands where an amount belongs: %w", v, err)
+			}
 			c.value = engine.AmountOf(a)
-			return err
+			return nil
 		}
 	case []byte:
 		if c.kind == engine.Bytes {
@@ -240,5 +262,5 @@ func (c *cell) Scan(src any) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("a %T stands where %v belongs", src, c.kind)
+	return damaged("a %T stands where %v belongs", src, c.kind)
 }

@@ -31,7 +31,7 @@ const (
 	// busyMillisMax is how long a writer waits for a writer in another process.
 	busyMillisMax = 10_000
 
-	remedy = "the file is a cache of the log: where it is damaged or foreign, stop the program and remove it, and it is rebuilt"
+	remedy = "the file is a cache of the log: where it is damaged or foreign, stop the program and move it away, and it is rebuilt"
 )
 
 // One row for each view: what it is, and what it is true at.
@@ -139,20 +139,28 @@ func checkLayout(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if found != layout && (found != 0 || tables != 0) {
-		return fmt.Errorf("the file has layout %d, and this program knows %d (%s)", found, layout, remedy)
+		return damaged("the file has layout %d, and this program knows %d", found, layout)
 	}
 	return nil
 }
 
-// explain adds the place, and the remedy where SQLite itself complains.
+func damaged(format string, args ...any) error {
+	return &engine.DamagedViewError{Err: fmt.Errorf(format, args...)}
+}
+
+// explain adds the place, and the remedy where SQLite itself complains or the file is not as this sink leaves it.
 func (r *reader) explain(doing string, err error) error {
 	var own *sqlite.Error
+	var broken *engine.DamagedViewError
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &broken):
+		return fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
 	case errors.As(err, &own) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
-		if code := own.Code() & 0xff; code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB {
+		switch own.Code() & 0xff {
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR: // ERROR: a table or column that must be there is not
 			return &engine.DamagedViewError{Err: err}
 		}
 		return err
@@ -167,7 +175,7 @@ func (s *Sink) Open(ctx context.Context, spec engine.Spec) (engine.Checkpoint, e
 	}
 	var at engine.Checkpoint
 	err := s.inTx(ctx, func(tx *sql.Tx) (err error) {
-		at, err = checkpoint(ctx, tx, spec)
+		at, err = wholeCheckpoint(ctx, tx, spec)
 		var none *engine.NoViewError
 		if errors.As(err, &none) {
 			at, err = engine.Checkpoint{Projection: spec.Name}, create(ctx, tx, spec)
@@ -191,20 +199,23 @@ func (s *Sink) Reset(ctx context.Context, spec engine.Spec) error {
 	return s.explain("reset view "+spec.Name+" in", s.inTx(ctx, func(tx *sql.Tx) error { return create(ctx, tx, spec) }))
 }
 
-// create drops what is kept of a view and makes it anew, empty.
+// create drops what is kept of a view and makes it anew, empty. Tables that no row speaks of, or that are gone, are in nobody's way.
 func create(ctx context.Context, tx *sql.Tx, spec engine.Spec) error {
 	var old string
 	err := tx.QueryRowContext(ctx, "SELECT tables FROM allied_views WHERE projection = ? AND partition = 0", spec.Name).Scan(&old)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
+	drop := strings.Fields(old)
 	var statements, names []string
-	for _, name := range strings.Fields(old) {
-		statements = append(statements, "DROP TABLE "+quote(name))
+	for _, t := range spec.Tables {
+		names = append(names, t.Name)
+	}
+	for _, name := range append(drop, names...) {
+		statements = append(statements, "DROP TABLE IF EXISTS "+quote(name))
 	}
 	for _, t := range spec.Tables {
 		statements = append(statements, ddl(t))
-		names = append(names, t.Name)
 	}
 	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
@@ -306,8 +317,45 @@ func checkpoint(ctx context.Context, tx *sql.Tx, spec engine.Spec) (engine.Check
 		return at, err
 	}
 	if at.LogID, err = uuid.Parse(logID); err != nil {
-		return at, fmt.Errorf("log id of view %s: %w", spec.Name, err)
+		return at, damaged("log id of view %s: %w", spec.Name, err)
 	}
 	at.Position, at.Ordinal = es.Position(position), uint64(ordinal)
 	return at, nil
+}
+
+// wholeCheckpoint is the checkpoint of a view whose tables are there as this sink makes them. Tables without a row, or a row without its
+// tables, are the work of somebody else: what a view then holds is not what its checkpoint says, and nobody may take it for built, or build
+// over it unasked.
+func wholeCheckpoint(ctx context.Context, tx *sql.Tx, spec engine.Spec) (engine.Checkpoint, error) {
+	var version *string
+	err := tx.QueryRowContext(ctx, "SELECT fingerprint FROM allied_views WHERE projection = ? AND partition = 0", spec.Name).Scan(&version)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return engine.Checkpoint{}, err
+	}
+	if version != nil && *version != spec.Fingerprint() {
+		return engine.Checkpoint{}, &engine.NoViewError{Projection: spec.Name, Version: spec.Version}
+	}
+	for _, t := range spec.Tables {
+		made, err := declared(ctx, tx, t.Name)
+		switch {
+		case err != nil:
+			return engine.Checkpoint{}, err
+		case version == nil && made != "":
+			return engine.Checkpoint{}, damaged("table %s is there, but allied_views knows no view %s", t.Name, spec.Name)
+		case version != nil && made == "":
+			return engine.Checkpoint{}, damaged("view %s lacks its table %s", spec.Name, t.Name)
+		case version != nil && made != ddl(t):
+			return engine.Checkpoint{}, damaged("table %s of view %s has other columns than this program makes", t.Name, spec.Name)
+		}
+	}
+	return checkpoint(ctx, tx, spec)
+}
+
+// declared is the statement that made a table; empty where there is none.
+func declared(ctx context.Context, tx *sql.Tx, table string) (made string, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", table).Scan(&made)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return made, err
 }

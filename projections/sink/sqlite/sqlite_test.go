@@ -183,6 +183,85 @@ func TestForeignFilesAreRefusedWithARemedy(t *testing.T) {
 	}
 }
 
+// changed is a file with the tally of a log, after somebody else's hand.
+func changed(t *testing.T, log *enginetest.Log, statement string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "views.db")
+	sink, err := sqlite.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A file whose tables are not what allied_views says is damage to who reads and to who writes, and is built again only where that is asked for.
+func TestTablesThatContradictTheirRowAreDamage(t *testing.T) {
+	log := filled(t, 30)
+	for statement, want := range map[string]string{
+		"DELETE FROM allied_views":                           "allied_views knows no view tally",
+		"DROP TABLE allied_views":                            "no table allied_views",
+		"DROP TABLE tally":                                   "view tally lacks its table tally",
+		"ALTER TABLE tally ADD COLUMN more TEXT":             "other columns",
+		"ALTER TABLE allied_views DROP COLUMN log_id":        "no such column",
+		"UPDATE allied_views SET log_id = 'x'":               "log id",
+		"UPDATE tally SET total = 'much'":                    `"much" stands where an amount belongs`,
+		"PRAGMA user_version = 7":                            "layout 7",
+		"ALTER TABLE allied_views RENAME COLUMN log_id TO x": "no such column",
+	} {
+		t.Run(statement, func(t *testing.T) {
+			path := changed(t, log, statement)
+			isDamage := func(doing string, err error) {
+				t.Helper()
+				var damaged *engine.DamagedViewError
+				if !errors.As(err, &damaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "rebuilt") {
+					t.Errorf("%s: %v", doing, err)
+				}
+				if doing == "verify" && !strings.Contains(err.Error(), want) {
+					t.Errorf("the fault is not named %q: %v", want, err)
+				}
+			}
+			reader, err := sqlite.OpenReader(path)
+			if err == nil {
+				_, err = engine.Verify(t.Context(), log.All(), reader, enginetest.NewTally())
+				err = errors.Join(err, reader.Close())
+			}
+			isDamage("verify", err)
+			sink, err := sqlite.Open(path)
+			if err != nil {
+				isDamage("open", err)
+				return
+			}
+			defer sink.Close()
+			err = engine.NewWorker(enginetest.NewTally, log, sink, engine.Config{}).Run(t.Context())
+			isDamage("work", err)
+			if strings.Contains(statement, "COLUMN") && strings.Contains(statement, "allied_views") {
+				return // the sink's own table is nothing that Reset makes
+			}
+			if err := sink.Reset(t.Context(), enginetest.TallySpec); err != nil {
+				t.Fatal("reset:", err)
+			}
+			enginetest.Build(t, log, sink, enginetest.NewTally)
+			if check := verify(t, log, sink); !check.OK() || check.Ordinal != 29 {
+				t.Errorf("after a reset: %+v %v", check, check.Difference)
+			}
+		})
+	}
+}
+
 // What is closed is whole in one file, also where a worker was broken off: whoever moves or copies the file then has the views.
 func TestClosedFileIsWhole(t *testing.T) {
 	dir := t.TempDir()

@@ -307,7 +307,7 @@ func TestDamagedViewsAreSaid(t *testing.T) {
 	}
 	_, _, err = boot.Connect(t.Context(), boot.Target{DataDir: dir, ReadOnly: true}, zaptest.NewLogger(t))
 	var damaged *engine.DamagedViewError
-	if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "remove it") {
+	if !errors.As(err, &damaged) || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("opened with %v", err)
 	}
 }
