@@ -30,6 +30,7 @@ func TestDocumentsShowWhatIsPrinted(t *testing.T) {
 			}
 			t.Chdir(t.TempDir())
 			fillSample(t)
+			buildViews(t)
 			shown := fenced.ReplaceAllStringFunc(string(text), func(block string) string {
 				parts := fenced.FindStringSubmatch(block)
 				switch parts[1] {
@@ -71,6 +72,12 @@ func fillSample(t *testing.T) {
 	if err := c.submitSample(t.Context(), ledger); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// buildViews has the views that a served ledger has.
+func buildViews(t *testing.T) {
+	t.Helper()
+	must(t, "pledges", "--limit", "1")
 }
 
 // playConsole runs the commands of a block, and returns the block as it would be printed now. Speeds and positions that differ from the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/services/internal/boot"
 )
 
@@ -55,12 +56,13 @@ func exitCode(err error) int {
 	var f *failure
 	var damage *es.DamageError
 	var lost *boot.LostLogError
+	var view *engine.DamagedViewError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &f):
 		return f.code
-	case errors.As(err, &damage), errors.As(err, &lost): // every reader checks what it reads
+	case errors.As(err, &damage), errors.As(err, &lost), errors.As(err, &view): // every reader checks what it reads
 		return exitVerify
 	case isUnavailable(err):
 		return exitUnavailable

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -32,7 +32,8 @@ all their rows in key order, without position, log id or time of recording: ever
 
 --verify also compares each view in the folder, row by row and to the byte, with the fold up to the place where the view stands,
 and checks every byte of the log's files. It ends with exit code 3 and the first difference or damage where something is not as it
-must be. It reads the files as they are, also beside a server.`,
+must be. It reads the files as they are, also beside a server. Views that are behind the log catch up first, and where a folder has
+none yet they are built, which it says; what is there and wrong is never built anew.`,
 		Example: `  allied replay --verify
   allied replay --data copy-of-the-folder -o json`,
 		Args: exactly(),
@@ -53,6 +54,8 @@ type replayDoc struct {
 	EventsPerSecond int64 `json:"events_per_second"`
 	// Verified: every view in the folder equals the fold; absent where none was compared.
 	Verified *bool `json:"verified,omitempty"`
+	// Built names the views of which the folder kept none, so that they were built from the log for the comparison.
+	Built []string `json:"built,omitempty"`
 }
 
 func (c *cli) replay(ctx context.Context, verify bool) error {
@@ -62,8 +65,9 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 	}
 	began := time.Now()
 	var result *engine.Result
+	var built []string
 	if verify {
-		if err := c.prepareVerify(ctx); err != nil {
+		if built, err = c.prepareVerify(ctx); err != nil {
 			return verificationFailure(err)
 		}
 		began = time.Now()
@@ -74,7 +78,7 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 	if err != nil {
 		return verificationFailure(err)
 	}
-	doc := replayDoc{Result: result}
+	doc := replayDoc{Result: result, Built: built}
 	if seconds := time.Since(began).Seconds(); seconds > 0 {
 		doc.EventsPerSecond = int64(float64(result.Events) / seconds)
 	}
@@ -90,45 +94,55 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 	return difference
 }
 
-// prepareVerify checks every byte of the log's files, and lets views that are behind catch up. Where they are not, nothing is opened to write.
-func (c *cli) prepareVerify(ctx context.Context) error {
+// prepareVerify checks every byte of the log's files, and lets views that are behind catch up, or be built where there are none; it names
+// these. Where all views are at the log's end, nothing is opened to write.
+func (c *cli) prepareVerify(ctx context.Context) (built []string, err error) {
 	report, err := filelog.Verify(nil, c.dataDir)
 	if err != nil {
 		report, err = filelog.Verify(nil, c.dataDir) // beside a server a mark may have been read while it was written
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	upToDate, err := c.viewsHold(ctx, report.Head.Position)
-	if err != nil || upToDate {
-		return err
+	absent, behind, err := c.keptViews(ctx, report.Head.Position)
+	if err != nil || len(absent) == 0 && !behind {
+		return nil, err
 	}
-	return c.catchUp(ctx)
+	return absent, c.catchUp(ctx)
 }
 
-// viewsHold tells whether every view in the folder stands at a position, or beyond.
-func (c *cli) viewsHold(ctx context.Context, pos es.Position) (bool, error) {
-	path := viewsFile(c.dataDir)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// keptViews names the views that the folder does not keep, and tells whether one that it keeps is behind a position. What is kept and
+// contradicts itself is an error, before anything could build over it.
+func (c *cli) keptViews(ctx context.Context, pos es.Position) (absent []string, behind bool, err error) {
+	specs := []engine.Spec{}
+	for _, p := range projections() {
+		specs = append(specs, p.Spec())
 	}
-	views, err := sqlite.OpenReader(path)
+	views, err := sqlite.OpenReader(viewsFile(c.dataDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, spec := range specs {
+			absent = append(absent, spec.Name)
+		}
+		return absent, false, nil
+	}
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	upToDate := true
 	err = views.View(ctx, func(s engine.Snapshot) error {
-		for _, p := range projections() {
-			at, err := s.Checkpoint(ctx, p.Spec())
+		for _, spec := range specs {
+			at, err := s.Checkpoint(ctx, spec)
 			var none *engine.NoViewError
-			if err != nil && !errors.As(err, &none) {
+			switch {
+			case errors.As(err, &none):
+				absent = append(absent, spec.Name)
+			case err != nil:
 				return err
 			}
-			upToDate = upToDate && err == nil && at.Position >= pos
+			behind = behind || at.Position < pos
 		}
 		return nil
 	})
-	return upToDate, errors.Join(err, views.Close())
+	return absent, behind, errors.Join(err, views.Close())
 }
 
 // catchUp waits until the views hold all that the log holds: those of the server, or of this process where nobody serves the folder. A
@@ -196,12 +210,20 @@ func verificationFailure(err error) error {
 		fold    *engine.FoldError
 		short   *engine.LogShortError
 		changed *engine.LogChangedError
+		view    *engine.DamagedViewError
+		lost    *boot.LostLogError
+		refused *es.Refusal
 	)
-	if errors.As(err, &damage) || errors.As(err, &gap) || errors.As(err, &fold) || errors.As(err, &short) || errors.As(err, &changed) {
+	switch {
+	case errors.As(err, &damage), errors.As(err, &gap), errors.As(err, &fold), errors.As(err, &short), errors.As(err, &changed),
+		errors.As(err, &view), errors.As(err, &lost):
 		return failf(exitVerify, "verification failed: %w", err)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return withRemedy(err, "no view has been built in this folder; `allied balances` builds them")
+	case errors.As(err, &refused) && refused.Code == "view_stopped":
+		return failf(exitVerify, "verification failed: %w", err)
+	case errors.As(err, &refused):
+		return refusedQuery(err)
+	case errors.Is(err, fs.ErrNotExist):
+		return &failure{exitVerify, fmt.Errorf("verification failed: %w", err), "no view has been built in this folder; `allied balances` builds them"}
 	}
 	return err
 }
@@ -226,7 +248,7 @@ func firstDifference(checks []engine.Check, events uint64) error {
 				code: exitVerify,
 				err: fmt.Errorf("verification failed: view %s at position %d differs from the log: %s: the folder has %s, the log gives %s",
 					check.View, check.Position, at, d.A, d.B),
-				remedy: "the log is the record: keep the folder's views.db as evidence, remove it, and it is rebuilt",
+				remedy: "the log is the record: keep the folder's views.db as evidence; once it is moved away, it is rebuilt",
 			}
 		}
 	}
@@ -245,7 +267,11 @@ func printReplay(doc replayDoc) *printout {
 	out.add(strconv.FormatUint(uint64(doc.Position), 10), strconv.FormatUint(doc.Ordinal, 10), strconv.FormatUint(doc.Events, 10),
 		strconv.FormatInt(doc.EventsPerSecond, 10), doc.StateHash, verified)
 	for _, check := range doc.Views {
-		if check.OK() {
+		switch {
+		case check.OK() && slices.Contains(doc.Built, check.View):
+			out.notes = append(out.notes, fmt.Sprintf("view %s at position %d: none was kept here; built from the log just now, it equals the fold, to the byte",
+				check.View, check.Position))
+		case check.OK():
 			out.notes = append(out.notes, fmt.Sprintf("view %s at position %d equals the fold of the log, to the byte", check.View, check.Position))
 		}
 	}

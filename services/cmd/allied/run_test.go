@@ -99,7 +99,7 @@ func TestAFalsifiedViewIsNamed(t *testing.T) {
 	must(t, "replay", "--verify", "--data", dir)
 	falsify(t, filepath.Join(dir, "views.db"))
 	r := try(t, "", "replay", "--verify", "--data", dir, "-o", "json")
-	r.refused(t, exitVerify, "verification failed: view balances", "differs from the log", "table balances", "column", "the log gives", "remove it, and it is rebuilt")
+	r.refused(t, exitVerify, "verification failed: view balances", "differs from the log", "table balances", "column", "the log gives", "once it is moved away, it is rebuilt")
 	if !strings.Contains(r.stdout, `"verified": false`) {
 		t.Errorf("printed %s", r.stdout)
 	}
