@@ -10,11 +10,13 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
@@ -32,6 +34,9 @@ const (
 	busyMillisMax = 10_000
 
 	remedy = "the file is a cache of the log: where it is damaged or foreign, stop the program and move it away, and it is rebuilt"
+	// remedyFrozen leaves what is perhaps evidence as it is.
+	remedyFrozen   = "the folder cannot be written: in a copy of it that can, move the file away, and it is rebuilt from the log"
+	remedyUnjoined = "its last commits lie in a file beside it, and can be read only where the folder can be written: copy the folder to such a place"
 )
 
 // One row for each view: what it is, and what it is true at.
@@ -59,8 +64,9 @@ type Sink struct {
 type Reader struct{ reader }
 
 type reader struct {
-	path string
-	read *sql.DB
+	path   string
+	read   *sql.DB
+	frozen bool // the file lies in a folder that cannot be written
 }
 
 // Open opens or creates the file.
@@ -74,22 +80,24 @@ func Open(path string) (*Sink, error) {
 	if err := s.prepare(); err != nil {
 		return nil, errors.Join(s.explain("open", err), write.Close())
 	}
-	if s.read, err = openReader(path); err != nil {
+	if s.read, err = openReader(path, false); err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	return s, nil
 }
 
-// OpenReader opens an existing file for reading, also beside a process that writes it. Where there is no file, the error is fs.ErrNotExist.
+// OpenReader opens an existing file for reading, also beside a process that writes it, and in a folder that cannot be written. Where there is
+// no file, the error is fs.ErrNotExist.
 func OpenReader(path string) (*Reader, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("read views: %w", err)
 	}
-	db, err := openReader(path)
+	frozen := !writable(filepath.Dir(path))
+	db, err := openReader(path, frozen && alone(path))
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{reader{path: path, read: db}}
+	r := &Reader{reader{path: path, read: db, frozen: frozen}}
 	if err := checkLayout(context.Background(), db); err != nil {
 		return nil, errors.Join(r.explain("open", err), db.Close())
 	}
@@ -99,8 +107,26 @@ func OpenReader(path string) (*Reader, error) {
 // Close ends reading.
 func (r *Reader) Close() error { return r.read.Close() }
 
-func openReader(path string) (*sql.DB, error) {
-	db, err := open(path, "mode=ro")
+// writable asks the kernel, which knows of file systems that are mounted to be read only.
+func writable(dir string) bool {
+	const write = 2
+	return syscall.Access(dir, write) == nil
+}
+
+// alone tells that the file is all there is: no process has it open, and none was broken off. Without a folder to write, SQLite reads it only
+// where it is told that nobody changes it.
+func alone(path string) bool {
+	_, err := os.Stat(path + "-shm")
+	wal, walErr := os.Stat(path + "-wal")
+	return errors.Is(err, fs.ErrNotExist) && (errors.Is(walErr, fs.ErrNotExist) || walErr == nil && wal.Size() == 0)
+}
+
+func openReader(path string, immutable bool) (*sql.DB, error) {
+	params := "mode=ro"
+	if immutable {
+		params += "&immutable=1"
+	}
+	db, err := open(path, params)
 	if err == nil {
 		db.SetMaxOpenConns(readersMax)
 	}
@@ -152,6 +178,10 @@ func damaged(format string, args ...any) error {
 func (r *reader) explain(doing string, err error) error {
 	var own *sqlite.Error
 	var broken *engine.DamagedViewError
+	remedy := remedy
+	if r.frozen {
+		remedy = remedyFrozen
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -160,6 +190,10 @@ func (r *reader) explain(doing string, err error) error {
 	case errors.As(err, &own) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("%s views %s: %w (%s)", doing, r.path, err, remedy)
 		switch own.Code() & 0xff {
+		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
+			if r.frozen { // what is beside the file belongs to it
+				return fmt.Errorf("%s views %s: %w: %w (%s)", doing, r.path, fs.ErrPermission, own, remedyUnjoined)
+			}
 		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR: // ERROR: a table or column that must be there is not
 			return &engine.DamagedViewError{Err: err}
 		}

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
@@ -37,7 +38,9 @@ func isUnavailable(err error) bool {
 	return false
 }
 
-func isNotAllowed(err error) bool { return errors.Is(err, fs.ErrPermission) }
+func isNotAllowed(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
 
 // isTerminal tells whether a person sits at the other end.
 func isTerminal(stream any) bool {

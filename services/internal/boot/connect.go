@@ -40,7 +40,8 @@ func Dial(url string, opts ...nats.Option) (*nats.Conn, error) {
 }
 
 // Connect returns a client of the ledger, and what disconnects it. A folder that is served is reached through its server; for another the
-// needed roles run in this process until then. A query of it sees all that is recorded.
+// needed roles run in this process until then. A query of it sees all that is recorded. A folder that cannot be written answers queries from
+// views at its log's end, else with a *FrozenError.
 func Connect(ctx context.Context, t Target, log *zap.Logger) (*client.Client, func() error, error) {
 	if t.Server != "" {
 		nc, err := Dial(t.Server, nats.Name("allied client"))
@@ -93,6 +94,9 @@ func connectHere(ctx context.Context, t Target, log *zap.Logger) (*client.Client
 		}
 	}
 	n, err := Start(ctx, cfg)
+	if t.ReadOnly && isForbidden(err) {
+		n, err = startFrozen(ctx, t.DataDir, log)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/google/uuid"
 )
 
 // LostLogError: a view of the folder has read a log further than the folder's log reaches, so events were lost.
@@ -25,7 +27,7 @@ type LostLogError struct {
 }
 
 func (e *LostLogError) Error() string {
-	return fmt.Sprintf("%s: view %s has read log %s up to position %d, and %s: restore the log from a copy, or remove %s if the log is right as it is",
+	return fmt.Sprintf("%s: view %s has read log %s up to position %d, and %s: restore the log from a copy, or move %s away if the log is right as it is",
 		e.Dir, e.View.Projection, e.View.LogID, e.View.Position, e.Detail, viewsName)
 }
 
@@ -61,15 +63,42 @@ func checkMarks(ctx context.Context, dir string, log es.Log, marks []engine.Chec
 		return err
 	}
 	for _, m := range marks {
-		switch {
-		case m.LogID != log.ID():
-			return &LostLogError{dir, m, "the folder now holds log " + log.ID().String()}
-		case m.Position > head.Position:
-			return &LostLogError{dir, m, fmt.Sprintf("the log ends at position %d", head.Position)}
+		if err := checkMark(dir, m, log.ID(), head.Position); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// checkMark refuses a view that has read more than a log holds, or another log.
+func checkMark(dir string, m engine.Checkpoint, log uuid.UUID, end es.Position) error {
+	switch {
+	case m.Position == 0:
+		return nil
+	case m.LogID != log:
+		return &LostLogError{dir, m, "the folder now holds log " + log.String()}
+	case m.Position > end:
+		return &LostLogError{dir, m, fmt.Sprintf("the log ends at position %d", end)}
+	}
+	return nil
+}
+
+// logEnd reads a folder's log as it lies there, to its end.
+func logEnd(ctx context.Context, dir string) (log uuid.UUID, end es.Position, err error) {
+	if log, err = filelog.LogID(nil, dir); err != nil {
+		return log, 0, err
+	}
+	for e, err := range filelog.Scan(nil, dir) {
+		if err = cmp.Or(err, ctx.Err()); err != nil {
+			return log, end, err
+		}
+		end = e.Position
+	}
+	return log, end, nil
+}
+
+// specs are the views of a ledger.
+func specs() []engine.Spec { return []engine.Spec{balances.Spec, pledges.Spec} }
 
 // viewMarks are the checkpoints of the folder's views that have read anything.
 func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
@@ -82,7 +111,7 @@ func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
 	}
 	var marks []engine.Checkpoint
 	err = r.View(ctx, func(s engine.Snapshot) error {
-		for _, spec := range []engine.Spec{balances.Spec, pledges.Spec} {
+		for _, spec := range specs() {
 			at, err := s.Checkpoint(ctx, spec)
 			var none *engine.NoViewError
 			if errors.As(err, &none) {

@@ -62,23 +62,33 @@ func (n *Node) startViews(context.Context) error {
 }
 
 func (v *views) serve() error {
+	return serveViews(v.server, v.sink, func(ctx context.Context, spec engine.Spec, at es.Position) error {
+		return await(ctx, v.workers()[spec.Name], at)
+	})
+}
+
+// awaiting returns once a view holds a position.
+type awaiting func(ctx context.Context, spec engine.Spec, at es.Position) error
+
+func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 	return errors.Join(
-		serveView(v, "balances", v.balances, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query),
-		serveView(v, "pledges", v.pledges, func(q pledges.ListRequest) es.Position { return q.AtLeast }, pledges.List),
-		serveView(v, "pledge", v.pledges, func(q pledges.ShowRequest) es.Position { return q.AtLeast }, pledges.Show),
+		serveView(s, kept, "balances", balances.Spec, await, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query),
+		serveView(s, kept, "pledges", pledges.Spec, await, func(q pledges.ListRequest) es.Position { return q.AtLeast }, pledges.List),
+		serveView(s, kept, "pledge", pledges.Spec, await, func(q pledges.ShowRequest) es.Position { return q.AtLeast }, pledges.Show),
 	)
 }
 
-// serveView answers queries from one moment of the sink, once the view holds the position that a query asks for.
+// serveView answers queries from one moment of what is kept, once the view holds the position that a query asks for.
 func serveView[Q, R any](
-	v *views, name string, w *engine.Worker, atLeast func(Q) es.Position, answer func(context.Context, engine.Snapshot, Q) (R, error),
+	s *query.Server, kept engine.Views, name string, spec engine.Spec, await awaiting, atLeast func(Q) es.Position,
+	answer func(context.Context, engine.Snapshot, Q) (R, error),
 ) error {
-	return query.Handle(v.server, name, func(ctx context.Context, q Q) (out R, err error) {
-		if err := await(ctx, w, atLeast(q)); err != nil {
+	return query.Handle(s, name, func(ctx context.Context, q Q) (out R, err error) {
+		if err := await(ctx, spec, atLeast(q)); err != nil {
 			return out, err
 		}
-		err = v.sink.View(ctx, func(s engine.Snapshot) error {
-			out, err = answer(ctx, s, q)
+		err = kept.View(ctx, func(moment engine.Snapshot) error {
+			out, err = answer(ctx, moment, q)
 			return err
 		})
 		return out, err
@@ -119,7 +129,7 @@ func (v *views) Run(ctx context.Context) error {
 }
 
 func (v *views) workers() map[string]*engine.Worker {
-	return map[string]*engine.Worker{"balances": v.balances, "pledges": v.pledges}
+	return map[string]*engine.Worker{balances.Spec.Name: v.balances, pledges.Spec.Name: v.pledges}
 }
 
 // Stop answers the queries that have arrived.
