@@ -117,6 +117,19 @@ func TestBusyAndUnknownAreRepeated(t *testing.T) {
 	}
 }
 
+func TestAStoreAtAStandstillIsNotTriedAgain(t *testing.T) {
+	for _, code := range []string{"store_full", "store_latched"} {
+		sent := 0
+		c := answering(t, func(*apiv1.Command) *apiv1.Answer {
+			sent++
+			return &apiv1.Answer{Outcome: command.Busy, Code: code}
+		})
+		if a, err := c.Submit(t.Context(), announce("x")); err != nil || a.Outcome != command.Busy || sent != 1 {
+			t.Errorf("%s: sent %d times, answered %v, %v", code, sent, a, err)
+		}
+	}
+}
+
 // Busy means not recorded. After a try that nobody answered, that is more than the client knows.
 func TestBusyAfterUnknownIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())

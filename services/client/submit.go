@@ -25,7 +25,7 @@ const (
 )
 
 // Submit sends a command and returns its answer. It fills an empty command id and stream in cmd, so that the caller can repeat it; what is
-// answered busy or unknown it repeats itself with the same id, some ten seconds long. Its answer is as true as the services' own: busy
+// answered busy or unknown it repeats itself with the same id, some ten seconds long, unless the ledger is at a Standstill. Its answer is as true as the services' own: busy
 // only where no try may have been recorded. The error is ctx's, with an answer that then is unknown, or that of a command that cannot be
 // encoded.
 func (c *Client) Submit(ctx context.Context, cmd *apiv1.Command) (*apiv1.Answer, error) {
@@ -71,7 +71,7 @@ func (c *Client) submit(ctx context.Context, cmd *apiv1.Command, subject string,
 		if ctx.Err() != nil {
 			return a, fmt.Errorf("submit command %s: %w", cmd.CommandId, ctx.Err())
 		}
-		if try == c.triesMax || c.nc.IsClosed() {
+		if try == c.triesMax || c.nc.IsClosed() || Standstill(a) {
 			return a, nil
 		}
 		c.zap.Info("command sent again", zap.String("command", cmd.CommandId), zap.String("outcome", a.Outcome), zap.String("code", a.Code))
@@ -80,6 +80,11 @@ func (c *Client) submit(ctx context.Context, cmd *apiv1.Command, subject string,
 		}
 		delay = min(2*delay, retryDelayMax)
 	}
+}
+
+// Standstill tells that the event store takes nothing until somebody frees or mends its disk: it is of no use to send more.
+func Standstill(a *apiv1.Answer) bool {
+	return a.GetCode() == "store_full" || a.GetCode() == "store_latched"
 }
 
 // send tries once. What is not answered is unknown, unless nobody was there to take it.

@@ -27,7 +27,8 @@ func (c *cli) submitCommand() *cobra.Command {
 		Long: `Sends the commands of FILE, or of standard input where FILE is -: one JSON object of allied.api.v1.Command on each line.
 
 A line that is no command stops the reading: what stands before it is sent and answered, what stands after it is not. With
---keep-going such lines are reported and passed over. A command that is refused stops nothing; its answer says why.
+--keep-going such lines are reported and passed over. A command that is refused stops nothing; its answer says why. A ledger whose disk
+is full or failing stops the sending, with exit code 6.
 
 Sending a file again is harmless where its commands carry a command_id: what is recorded already answers "repeated".`,
 		Example: `  echo '{"donor":"NOR","beneficiary":"UKR","effective":"2024-03-01","commit_pledge":{"title":"Air defence","commitments":[{"firmness":"firm","line":{"category":"MIL.AIRDEF","instrument":"grant","values":[{"basis":"donor_stated","asset":"EUR/2@donor_stated","amount":"625.00"}]}}]}}' | allied submit -
@@ -83,11 +84,20 @@ type submission struct {
 	lines []int // the line of each command sent, by its place in the sequence; read by answers while later lines are read
 
 	answers  []answerDoc
+	answered map[int]bool // by place in the sequence
 	counts   map[string]int
 	head     uint64 // the furthest position that an answer named
 	badLines int
 	stopped  error // the line that ended the reading
 	readErr  error
+	read     bool // to the end
+}
+
+// standstillError ends a submission to a ledger that takes nothing more.
+type standstillError struct{ answer answerDoc }
+
+func (e *standstillError) Error() string {
+	return "the ledger takes no commands now: " + e.answer.Reason
 }
 
 func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
@@ -100,7 +110,7 @@ func (c *cli) submit(ctx context.Context, file string, keepGoing bool) error {
 	if err != nil {
 		return err
 	}
-	s := &submission{cli: c, file: displayName(file), keepGoing: keepGoing, counts: map[string]int{}}
+	s := &submission{cli: c, file: displayName(file), keepGoing: keepGoing, counts: map[string]int{}, answered: map[int]bool{}}
 	err = s.send(ctx, ledger, in)
 	if ctx.Err() != nil && err == nil {
 		err = context.Cause(ctx)
@@ -117,11 +127,16 @@ func (s *submission) send(ctx context.Context, ledger *client.Client, in io.Read
 	return ledger.SubmitAll(ctx, s.commands(ctx, in), func(i int, _ *apiv1.Command, a *apiv1.Answer) error {
 		doc := newAnswerDoc(s.lineOf(i), a)
 		s.counts[doc.Outcome]++
+		s.answered[i] = true
 		s.head = max(s.head, a.GetPosition())
-		if s.cli.form == formJSONL {
-			return writeJSONLine(s.cli.stdout, doc)
+		if s.cli.form != formJSONL {
+			s.answers = append(s.answers, doc)
+		} else if err := writeJSONLine(s.cli.stdout, doc); err != nil {
+			return err
 		}
-		s.answers = append(s.answers, doc)
+		if client.Standstill(a) {
+			return &standstillError{doc}
+		}
 		return nil
 	})
 }
@@ -149,6 +164,7 @@ func (s *submission) commands(ctx context.Context, in io.Reader) iter.Seq[*apiv1
 				return
 			}
 		}
+		s.read = true
 	}
 }
 
@@ -198,9 +214,10 @@ func interruptible[K, V any](ctx context.Context, seq iter.Seq2[K, V]) iter.Seq2
 }
 
 func newAnswerDoc(line int, a *apiv1.Answer) answerDoc {
+	reason := strings.Replace(a.GetReason(), " ("+a.GetRemedy()+")", "", 1) // a store's reason ends with its remedy
 	doc := answerDoc{
 		Line: line, Outcome: a.GetOutcome(), CommandID: a.GetCommandId(), Stream: a.GetStream(), EventIDs: a.GetEventIds(),
-		LogID: a.GetLogId(), Code: a.GetCode(), Field: a.GetField(), Reason: a.GetReason(), Remedy: a.GetRemedy(),
+		LogID: a.GetLogId(), Code: a.GetCode(), Field: a.GetField(), Reason: reason, Remedy: a.GetRemedy(),
 	}
 	if doc.Outcome == "recorded" || doc.Outcome == "repeated" {
 		position, ordinal, revision := a.GetPosition(), a.GetOrdinal(), a.GetRevision()
@@ -255,6 +272,9 @@ func (s *submission) summarise() {
 			parts = append(parts, fmt.Sprintf("%d %s", n, o))
 		}
 	}
+	if n := len(s.unsent()); n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not sent", n))
+	}
 	if s.badLines > 0 && s.keepGoing {
 		parts = append(parts, counted(s.badLines, "line", "lines")+" not sent")
 	}
@@ -268,9 +288,38 @@ func (s *submission) summarise() {
 	s.cli.say("%s: %s: %s", s.file, counted(len(s.lines), "command", "commands"), said)
 }
 
+// unsent are the lines that were read and not sent, since the sending had ended.
+func (s *submission) unsent() []int {
+	var lines []int
+	for i, line := range s.lines {
+		if !s.answered[i] {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// rest says what of the file was not sent.
+func (s *submission) rest() string {
+	var said []string
+	switch unsent := s.unsent(); {
+	case len(unsent) == 1:
+		said = append(said, fmt.Sprintf("line %d was not sent", unsent[0]))
+	case len(unsent) > 1:
+		said = append(said, fmt.Sprintf("%d commands were not sent, the first on line %d", len(unsent), unsent[0]))
+	}
+	if !s.read && len(s.lines) > 0 {
+		said = append(said, fmt.Sprintf("nothing after line %d was sent", s.lines[len(s.lines)-1]))
+	}
+	return strings.Join(append(said, "send the file again with the same command ids then"), "; ")
+}
+
 // verdict is what the whole run ends with: the ledger's absence before a bad file, a bad file before a refusal.
 func (s *submission) verdict(err error) error {
+	var still *standstillError
 	switch {
+	case errors.As(err, &still):
+		return &failure{code: exitUnavailable, err: err, remedy: still.answer.Remedy + "; " + s.rest()}
 	case err != nil:
 		answered := 0
 		for _, n := range s.counts {
