@@ -74,15 +74,7 @@ func (c *cli) balances(ctx context.Context, req balances.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := out.write(c.stdout, c.form); err != nil {
-		return err
-	}
-	if c.form == formCSV || c.form == formJSONL {
-		for _, l := range report.LeftOut {
-			c.say("%s", leftOutNote(l))
-		}
-	}
-	return nil
+	return out.write(c.stdout, c.form)
 }
 
 // query asks one view, and turns what it refuses into words about flags.
@@ -125,6 +117,8 @@ type balanceItem struct {
 	Basis    string      `json:"basis"`
 	Position es.Position `json:"position"`
 	Ordinal  uint64      `json:"ordinal"`
+	// LeftOut: no other row counts this one, since its instrument enters a sum only by name.
+	LeftOut bool `json:"left_out"`
 }
 
 func measureOf(req balances.Request) string {
@@ -144,12 +138,29 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 	figure.title = measure
 	out.columns = append(out.columns, left("stage"), left("asset"), figure, right("unknown"),
 		hidden("measure"), hidden("basis"), hidden("position"), hidden("ordinal"))
-	for _, row := range report.Rows {
-		cells := dimensionsOf(req.By, row)
-		cells = append(cells, row.Stage, deref(row.Asset), deref(row.Amount), strconv.FormatInt(row.Unknown, 10),
+	byInstrument := slices.Contains(req.By, "instrument")
+	if !byInstrument {
+		out.columns = append(out.columns, hidden("instrument"))
+	}
+	out.columns = append(out.columns, hidden("left_out"))
+	cells := func(row balances.Row, leftOut bool) []string {
+		cells := append(dimensionsOf(req.By, row), row.Stage, deref(row.Asset), deref(row.Amount), strconv.FormatInt(row.Unknown, 10),
 			measure, report.Basis, strconv.FormatUint(uint64(report.Position), 10), strconv.FormatUint(report.Ordinal, 10))
-		out.add(cells...)
-		out.items = append(out.items, balanceItem{row, measure, report.Basis, report.Position, report.Ordinal})
+		if !byInstrument {
+			cells = append(cells, deref(row.Instrument))
+		}
+		out.items = append(out.items, balanceItem{row, measure, report.Basis, report.Position, report.Ordinal, leftOut})
+		return append(cells, strconv.FormatBool(leftOut))
+	}
+	for _, row := range report.Rows {
+		out.add(cells(row, false)...)
+	}
+	for _, l := range report.LeftOut {
+		row := balances.Row{Instrument: &l.Instrument, Stage: l.Stage, Asset: l.Asset, Amount: l.Amount, Unknown: l.Unknown}
+		if row.Stage == "" {
+			row.Stage = req.Stages[0]
+		}
+		out.csvRows = append(out.csvRows, cells(row, true))
 	}
 	if len(report.Rows) == 0 {
 		out.notes = append(out.notes, "nothing "+measure+" at "+strings.Join(req.Stages, ", "))

@@ -31,7 +31,8 @@ func (c *cli) importCommand() *cobra.Command {
 		Short: "Import the main sheet of the Kiel Institute's Ukraine Support Tracker, .xlsx or .csv",
 		Long: `Imports the tracker's main sheet: a pledge for each ID, an allocation for each of its packages, their rows as items. What the file
 says beyond a known commitment is recorded as observed; what it does not say is counted as undisclosed, never as zero. Doubtful rows are
-imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on: each ID whole or not at all.
+imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on: each ID whole or not at all. -o csv prints
+these rows alone.
 
 Importing the same file again records nothing; a changed file is another release and needs another name. Of a later release, what an
 earlier one recorded with the same content is matched and not recorded again, and what it restates is refused for now. --dry-run shows
@@ -60,7 +61,7 @@ func (c *cli) importKiel(ctx context.Context, file, release string, dryRun bool)
 	if report == nil {
 		return err
 	}
-	if printErr := printImport(report).write(c.stdout, c.form); printErr != nil {
+	if printErr := c.printReport(report); printErr != nil {
 		return errors.Join(err, printErr)
 	}
 	switch {
@@ -166,34 +167,68 @@ func (readOnlyLedger) SubmitAll(context.Context, iter.Seq[*apiv1.Command], func(
 	return errors.New("a dry run sends no commands")
 }
 
+// printReport prints what an import did. As CSV that is a row for each problem, since a row of figures would be another table: these are
+// said on standard error.
+func (c *cli) printReport(r *kiel.Report) error {
+	if c.form != formCSV {
+		return printImport(r).write(c.stdout, c.form)
+	}
+	out := &printout{columns: []column{left("outcome"), left("row"), left("id"), left("code"), left("field"), left("reason"), left("remedy")}}
+	for _, part := range []struct {
+		outcome  string
+		problems []kiel.Refused
+	}{{"refused", r.Refused}, {"unanswered", r.Unanswered}} {
+		for _, p := range part.problems {
+			row := ""
+			if p.Row != 0 { // 0 where the file has no such row
+				row = strconv.Itoa(p.Row)
+			}
+			out.add(part.outcome, row, p.ID, p.Code, p.Field, p.Reason, p.Remedy)
+		}
+	}
+	c.say("%s, release %s: %s, %s: %d recorded, %d repeated, %d matched, %d refused, %d unanswered; last at position %d", r.Dataset, r.Release,
+		counted(r.Rows, "row", "rows"), counted(r.Commands, "command", "commands"), r.Recorded, r.Repeated, r.Matched,
+		len(r.Refused), len(r.Unanswered), r.Position)
+	for _, note := range importNotes(r) {
+		c.say("%s", note)
+	}
+	return out.write(c.stdout, c.form)
+}
+
 func printImport(r *kiel.Report) *printout {
 	out := &printout{document: r, items: []any{r}, columns: []column{
 		left("dataset"), left("release"), right("rows"), right("pledges"), right("allocations"), right("commands"), right("recorded"),
-		right("repeated"), right("matched"), right("refused"), right("unanswered"), right("position"), hidden("complete"), hidden("dry_run"),
+		right("repeated"), right("matched"), right("refused"), right("unanswered"), right("position"),
 	}}
 	out.add(r.Dataset, r.Release, strconv.Itoa(r.Rows), strconv.Itoa(r.Pledges), strconv.Itoa(r.Allocations), strconv.Itoa(r.Commands),
 		strconv.Itoa(r.Recorded), strconv.Itoa(r.Repeated), strconv.Itoa(r.Matched), strconv.Itoa(len(r.Refused)), strconv.Itoa(len(r.Unanswered)),
-		strconv.FormatUint(r.Position, 10), strconv.FormatBool(r.Complete), strconv.FormatBool(r.DryRun))
+		strconv.FormatUint(r.Position, 10))
+	out.notes = append(importNotes(r), problemNotes("refused", r.Refused)...)
+	out.notes = append(out.notes, problemNotes("unanswered", r.Unanswered)...)
+	return out
+}
+
+// importNotes says what the figures of an import are true for.
+func importNotes(r *kiel.Report) []string {
+	var notes []string
 	if r.DryRun {
-		out.notes = append(out.notes, "dry run: this is what would happen; nothing is recorded")
+		notes = append(notes, "dry run: this is what would happen; nothing is recorded")
 	}
 	var kinds []string
 	for _, kind := range slices.Sorted(maps.Keys(r.Kinds)) {
 		kinds = append(kinds, fmt.Sprintf("%s %d", kind, r.Kinds[kind]))
 	}
 	if len(kinds) > 0 {
-		out.notes = append(out.notes, "commands: "+strings.Join(kinds, ", "))
+		notes = append(notes, "commands: "+strings.Join(kinds, ", "))
 	}
 	if !r.Complete {
-		out.notes = append(out.notes, "not complete: the release's control totals are not recorded while something is refused or unanswered")
+		notes = append(notes, "not complete: the release's control totals are not recorded while something is refused or unanswered")
 	}
-	out.notes = append(out.notes, flagNotes(r.Flags)...)
-	out.notes = append(out.notes, problemNotes("refused", r.Refused)...)
-	out.notes = append(out.notes, problemNotes("unanswered", r.Unanswered)...)
+	notes = append(notes, flagNotes(r.Flags)...)
 	for _, x := range r.Exceptions {
-		out.notes = append(out.notes, fmt.Sprintf("compare: %s is %s here and %s in release %s", x.ID, x.Stream, x.OtherStream, x.OtherRelease))
+		notes = append(notes, fmt.Sprintf("compare: %s is %s here and %s in release %s", x.ID, x.Stream, x.OtherStream, x.OtherRelease))
 	}
-	return out
+	return notes
 }
 
 func flagNotes(flags map[string]uint64) []string {

@@ -43,6 +43,7 @@ type printout struct {
 	items    []any    // one for each line of jsonl
 	columns  []column // for table and csv
 	rows     [][]string
+	csvRows  [][]string // under the rows in csv; the table has notes instead
 	totals   [][]string // under the rows of the table, and nowhere else
 	notes    []string   // printed under the table: what every figure above is true for
 }
@@ -109,7 +110,7 @@ func (p *printout) writeCSV(w io.Writer) error {
 	if err := out.WriteAll(p.rows); err != nil {
 		return err
 	}
-	return out.Error()
+	return out.WriteAll(p.csvRows) // which flushes
 }
 
 // plain is a table without a frame: it stays readable in a mail and in a narrow terminal.
