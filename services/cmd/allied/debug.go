@@ -128,7 +128,7 @@ func writeFrame(w io.Writer, doc frameDoc, raw []byte) error {
 		fmt.Fprintf(&b, "\n%s %s\n", part.name, text)
 	}
 	b.WriteString("\nframe bytes\n" + hex.Dump(raw))
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, visibleLines(b.String()))
 	return err
 }
 

@@ -286,7 +286,7 @@ func (o *eventWriter) writeText(doc eventDoc, first bool) error {
 		}
 		fmt.Fprintf(&b, "    %s %s\n", part.name, text)
 	}
-	_, err := o.w.Write(b.Bytes())
+	_, err := io.WriteString(o.w, visibleLines(b.String()))
 	return err
 }
 

@@ -226,7 +226,7 @@ func importNotes(r *kiel.Report) []string {
 	}
 	notes = append(notes, flagNotes(r.Flags)...)
 	for _, x := range r.Exceptions {
-		notes = append(notes, fmt.Sprintf("compare: %s is %s here and %s in release %s", x.ID, x.Stream, x.OtherStream, x.OtherRelease))
+		notes = append(notes, visible(fmt.Sprintf("compare: %s is %s here and %s in release %s", x.ID, x.Stream, x.OtherStream, x.OtherRelease)))
 	}
 	return notes
 }
@@ -256,7 +256,7 @@ func problemNotes(what string, problems []kiel.Refused) []string {
 		if p.Field != "" {
 			note += " at " + p.Field
 		}
-		notes = append(notes, note+": "+p.Reason+"; "+p.Remedy)
+		notes = append(notes, visible(note+": "+p.Reason+"; "+p.Remedy))
 	}
 	return notes
 }

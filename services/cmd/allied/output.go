@@ -132,7 +132,7 @@ func (p *printout) writeTable(w io.Writer) error {
 		}
 	}
 	for _, note := range p.notes {
-		b.WriteString(note)
+		b.WriteString(visibleLines(note))
 		b.WriteByte('\n')
 	}
 	_, err := io.WriteString(w, b.String())
@@ -175,7 +175,7 @@ func (p *printout) tableRow(cells []string) table.Row {
 		case p.columns[i].grouped:
 			cell = shownAmount(cell)
 		}
-		row = append(row, cell)
+		row = append(row, visible(cell))
 	}
 	return row
 }

@@ -69,7 +69,7 @@ func writeDetail(w io.Writer, d *pledges.Detail) error {
 	}
 	for _, fact := range facts {
 		if fact[1] != "" {
-			fmt.Fprintf(&b, "%-8s %s\n", fact[0], fact[1])
+			fmt.Fprintf(&b, "%-8s %s\n", fact[0], visible(fact[1]))
 		}
 	}
 	b.WriteString("\nwhole pledge\n")
@@ -78,9 +78,9 @@ func writeDetail(w io.Writer, d *pledges.Detail) error {
 	}
 	for _, l := range d.Lines {
 		fmt.Fprintf(&b, "\n%s %s, %s%s, %s\n", l.Entered, l.Category, l.Instrument, prefixed(", ", l.Firmness), l.Effective)
-		fmt.Fprintf(&b, "  line %s%s\n", l.Line, prefixed("  ", clipped(l.Title, 90)))
+		fmt.Fprintf(&b, "  line %s%s\n", l.Line, prefixed("  ", visible(clipped(l.Title, 90))))
 		if len(l.Flags) > 0 {
-			fmt.Fprintf(&b, "  flags %s\n", strings.Join(l.Flags, ", "))
+			fmt.Fprintf(&b, "  flags %s\n", visible(strings.Join(l.Flags, ", ")))
 		}
 		if err := writeBooks(&b, l.Books); err != nil {
 			return err

@@ -44,7 +44,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return silent.code
 	}
 	code := exitCode(err)
-	fmt.Fprintf(stderr, "%s: %v\n", cmd.CommandPath(), err)
+	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), visibleLines(err.Error()))
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "%s --help shows what it takes\n", cmd.CommandPath())
 	}
@@ -97,7 +97,7 @@ func (c *cli) checkGlobal(cmd *cobra.Command) error {
 // say prints a message for people, unless they asked for quiet.
 func (c *cli) say(format string, args ...any) {
 	if !c.quiet {
-		fmt.Fprintf(c.stderr, format+"\n", args...)
+		fmt.Fprintln(c.stderr, visibleLines(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -154,7 +154,7 @@ func (s *submission) commands(ctx context.Context, in io.Reader) iter.Seq[*apiv1
 				}
 			case errors.As(err, &bad) && s.keepGoing:
 				s.badLines++
-				fmt.Fprintln(s.cli.stderr, err)
+				fmt.Fprintln(s.cli.stderr, visibleLines(err.Error()))
 			case errors.As(err, &bad):
 				s.badLines++
 				s.stopped = err
@@ -249,8 +249,8 @@ func (s *submission) print() error {
 		out.add(strconv.Itoa(a.Line), a.Outcome, a.Stream, number(a.Revision), number(a.Position), number(a.Ordinal), a.CommandID,
 			a.Code, a.Field, a.Reason, a.Remedy)
 		if a.Code != "" {
-			out.notes = append(out.notes, fmt.Sprintf("line %d %s: %s", a.Line, a.Outcome,
-				(&es.Refusal{Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}).Error()))
+			out.notes = append(out.notes, visible(fmt.Sprintf("line %d %s: %s", a.Line, a.Outcome,
+				(&es.Refusal{Code: a.Code, Field: a.Field, Reason: a.Reason, Remedy: a.Remedy}).Error())))
 		}
 	}
 	return out.write(s.cli.stdout, s.cli.form)
