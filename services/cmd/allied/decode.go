@@ -138,8 +138,8 @@ type fieldError struct {
 
 func (e *fieldError) Error() string { return e.detail }
 
-// checkFields walks a JSON object beside its message's descriptor, and finds names that the message does not have: protojson finds them
-// too, but cannot say which name was meant.
+// checkFields walks a JSON object beside its message's descriptor, and finds names that the message does not have, and values of another type:
+// protojson finds them too, but cannot say which name was meant, or how the value is written.
 func checkFields(text []byte, message protoreflect.MessageDescriptor) error {
 	w := &fieldWalk{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
 	start := w.next()
@@ -204,11 +204,7 @@ func (w *fieldWalk) object(message protoreflect.MessageDescriptor) error {
 		if err != nil {
 			return &fieldError{at, err.Error()}
 		}
-		var inner protoreflect.MessageDescriptor
-		if field != nil {
-			inner = field.Message()
-		}
-		if err := w.value(inner); err != nil {
+		if err := w.value(field, field != nil && field.IsList()); err != nil {
 			return err
 		}
 	}
@@ -216,27 +212,59 @@ func (w *fieldWalk) object(message protoreflect.MessageDescriptor) error {
 	return err
 }
 
-func (w *fieldWalk) value(message protoreflect.MessageDescriptor) error {
+// value reads one value of a field; of a nil field, any.
+func (w *fieldWalk) value(field protoreflect.FieldDescriptor, list bool) error {
 	if w.nesting++; w.nesting > nestingMax {
 		return &fieldError{w.next(), fmt.Sprintf("nested deeper than %d levels", nestingMax)}
 	}
 	defer func() { w.nesting-- }()
+	at := w.next()
 	tok, err := w.token()
 	if err != nil {
 		return err
 	}
+	if wrong := misfit(field, list, tok, w.text[at:w.dec.InputOffset()]); wrong != "" {
+		return &fieldError{at, wrong}
+	}
 	switch tok {
 	case json.Delim('{'):
-		return w.object(message)
+		if field == nil {
+			return w.object(nil)
+		}
+		return w.object(field.Message())
 	case json.Delim('['):
 		for w.dec.More() {
-			if err := w.value(message); err != nil {
+			if err := w.value(field, false); err != nil {
 				return err
 			}
 		}
 		_, err = w.token()
 	}
 	return err
+}
+
+// misfit says why a value's first token cannot be one of the field's, in words of JSON; empty where it can, or where protojson says it well.
+func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, found []byte) string {
+	if field == nil || tok == nil {
+		return ""
+	}
+	_, text := tok.(string)
+	_, number := tok.(float64)
+	switch {
+	case list && tok != json.Delim('['):
+		return fmt.Sprintf("%s is a list, [ … ], not %s", field.Name(), found)
+	case list:
+		return ""
+	case field.Message() != nil && tok != json.Delim('{'):
+		return fmt.Sprintf("%s is an object, { … }, not %s", field.Name(), found)
+	case field.Kind() == protoreflect.StringKind && number:
+		return fmt.Sprintf("%s is text: write it in quotes, such as \"%s\"", field.Name(), found)
+	case field.Kind() == protoreflect.StringKind && !text:
+		return fmt.Sprintf("%s is text in quotes, not %s", field.Name(), found)
+	case field.Kind() == protoreflect.BoolKind && (text || number):
+		return fmt.Sprintf("%s is true or false, without quotes, not %s", field.Name(), found)
+	}
+	return ""
 }
 
 func fieldOf(message protoreflect.MessageDescriptor, name string) (protoreflect.FieldDescriptor, error) {
