@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/projections/pledges"
+	"github.com/allied-ledger/allied/services/importing/kiel"
 )
 
 // TestBadInputIsAnsweredWithPlaceAndRemedy tries what a new user gets wrong. Nothing is recorded by any of it, and no folder is begun.
@@ -53,7 +54,12 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"submit DAY --data FILE", exitFailure, []string{file + " is a file"}},
 		{"import kiel", exitUsage, []string{"FILE is missing"}},
 		{"import kiel FILE", exitUsage, []string{"--release is missing", "2024-06"}},
-		{"import kiel FILE --release june/2024 --data ABSENT", exitFailure, []string{"june/2024", "such as 2024-06"}},
+		{"import kiel FILE --release june/2024 --data ABSENT", exitUsage, []string{"june/2024", "such as 2024-06"}},
+		{"import kiel FILE --release= --data ABSENT", exitUsage, []string{"--release is empty", "such as 2024-06"}},
+		{"help frobnicate", exitUsage, []string{`no command "frobnicate"`, "serve", "submit"}},
+		{"help balnces", exitUsage, []string{`no command "balnces"`, `did you mean "balances"?`}},
+		{"help balances surplus", exitUsage, []string{`allied balances has no command "surplus"`, "allied balances --help"}},
+		{"help debug fram", exitUsage, []string{`did you mean "frame"?`}},
 		{"import kiel ABSENT --release 2024-06 --data ABSENT", exitFailure, []string{"no file " + absent}},
 		{"import kiel DIR --release 2024-06 --data ABSENT", exitFailure, []string{dir + " is a folder"}},
 		{"import kiel FILE --release 2024-06 --data ABSENT", exitFailure, []string{file, ".xlsx"}},
@@ -76,6 +82,7 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"serve --roles recrder --data ABSENT", exitUsage, []string{`no role "recrder"`, `did you mean "recorder"?`}},
 		{"serve --port 99999", exitUsage, []string{"--port is a whole number"}},
 		{"serve --port 4222 --nats nats://127.0.0.1:1", exitUsage, []string{"give one of them"}},
+		{"serve --roles recorder --sample --data ABSENT", exitUsage, []string{"--sample", "--roles recorder", "add pledges"}},
 		{"serve --server nats://127.0.0.1:1", exitUsage, []string{"--nats"}},
 		{"serve --data FILE", exitFailure, []string{file + " is a file"}},
 		{"serve --nats nats://127.0.0.1:1 --roles pledges --data ABSENT", exitUnavailable, []string{"nats://127.0.0.1:1"}},
@@ -94,6 +101,46 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheImporterTakesTheReleasesThatTheCommandTakes: the two judge alike.
+func TestTheImporterTakesTheReleasesThatTheCommandTakes(t *testing.T) {
+	for _, name := range []string{"", "2024-06", "2024/06", "a", "-a", ".a", "a_b.C-9", "a b", "ä", strings.Repeat("x", 64), strings.Repeat("x", 65)} {
+		_, err := kiel.NewPlan(nil, name)
+		if taken := !strings.Contains(err.Error(), "release"); taken != releaseForm.MatchString(name) {
+			t.Errorf("release %q is taken by one of the two only: %v", name, err)
+		}
+	}
+}
+
+func TestHelpThatCannotBeWrittenIsAFailure(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"--help"}, {"balances", "--help"}, {"help", "balances"}, {"debug"}, {}, {"version"}} {
+		var messages strings.Builder
+		if code := run(t.Context(), args, strings.NewReader(""), full, &messages); code != exitFailure || strings.Count(messages.String(), "no space left") != 1 {
+			t.Errorf("allied %v: exit code %d: %s", args, code, messages.String())
+		}
+	}
+	if shown := must(t, "help", "balances"); shown != must(t, "balances", "--help") {
+		t.Errorf("help shows\n%s", shown)
+	}
+}
+
+func TestAnInterruptSaysSo(t *testing.T) {
+	dir := aDay(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{{"replay"}, {"replay", "--verify"}} {
+		var out, messages strings.Builder
+		code := run(ctx, append(args, "--data", dir), strings.NewReader(""), &out, &messages)
+		if code != exitFailure || !strings.Contains(messages.String(), "interrupted") || strings.Contains(messages.String(), "canceled") || out.Len() > 0 {
+			t.Errorf("%v: exit code %d: %s%s", args, code, out.String(), messages.String())
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +42,13 @@ what would happen, and records nothing either.`,
   allied import kiel UST_main_data.xlsx --release 2024-06`,
 		Args: exactly("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if release == "" {
+			switch {
+			case !cmd.Flags().Changed("release"):
 				return usagef("--release is missing: it names the tracker's release, such as 2024-06")
+			case release == "":
+				return usagef("--release is empty: it names the tracker's release, such as 2024-06")
+			case !releaseForm.MatchString(release):
+				return usagef("--release %q is not 1 to 64 letters, digits, points, dashes and underscores, such as 2024-06", release)
 			}
 			return c.importKiel(cmd.Context(), args[0], release, dryRun)
 		},
@@ -52,6 +58,9 @@ what would happen, and records nothing either.`,
 	cmd.AddCommand(tracker)
 	return cmd
 }
+
+// releaseForm is what the importer takes, judged before a file is read.
+var releaseForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
 
 func (c *cli) importKiel(ctx context.Context, file, release string, dryRun bool) error {
 	if err := checkFile(file); err != nil {

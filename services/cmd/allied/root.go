@@ -33,9 +33,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := c.newRoot()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	help := &helpWriter{w: stdout}
+	root.SetOut(help)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = help.err
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -44,11 +48,28 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return silent.code
 	}
 	code := exitCode(err)
-	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), visibleLines(err.Error()))
+	said := err.Error()
+	if ctx.Err() != nil {
+		said = strings.ReplaceAll(said, context.Canceled.Error(), "interrupted")
+	}
+	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), visibleLines(said))
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "%s --help shows what it takes\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// helpWriter keeps the first failure, which cobra has nowhere to return.
+type helpWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (h *helpWriter) Write(p []byte) (int, error) {
+	if h.err == nil {
+		_, h.err = h.w.Write(p)
+	}
+	return len(p), nil
 }
 
 // silentFailure ends the process with a code after everything there is to say has been printed.
@@ -77,6 +98,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found
 	flags.StringVarP(&c.form, "output", "o", formTable, "form of the data: "+strings.Join(forms, ", "))
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary on standard error; errors stay")
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.AddCommand(
 		c.serveCommand(), c.submitCommand(), c.importCommand(), c.balancesCommand(), c.pledgesCommand(), c.pledgeCommand(),
 		c.eventsCommand(), c.replayCommand(), c.debugCommand(), c.versionCommand(),
@@ -149,6 +171,31 @@ func unknownSubcommand(parent *cobra.Command, name string) error {
 		return usagef("there is no command %q; did you mean %q?", name, best)
 	}
 	return usagef("there is no command %q, only %s", name, strings.Join(names, ", "))
+}
+
+// helpCommand is cobra's, but a command that does not exist is an error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about := cmd.Root()
+			for _, name := range args {
+				i := slices.IndexFunc(about.Commands(), func(sub *cobra.Command) bool { return sub.Name() == name })
+				switch {
+				case i >= 0:
+					about = about.Commands()[i]
+				case about.HasAvailableSubCommands():
+					return unknownSubcommand(about, name)
+				default:
+					return usagef("%s has no command %q: `%s --help` shows what it takes", about.CommandPath(), name, about.CommandPath())
+				}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // exactly accepts n arguments, named for the message.

@@ -101,6 +101,10 @@ func (c *cli) checkServe(o serveOptions) error {
 			return usagef("there is no role %q, only %s%s", role, strings.Join(boot.AllRoles(), ", "), didYouMean(role, boot.AllRoles()))
 		}
 	}
+	if o.sample && len(o.roles) > 0 && !slices.Contains(o.roles, boot.Pledges) {
+		return usagef("--sample sends commands of pledges, and --roles %s leaves out who decides them: add %s, or leave the sample out",
+			strings.Join(o.roles, ","), boot.Pledges)
+	}
 	if !o.keepsFiles() {
 		return nil
 	}
