@@ -83,6 +83,8 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"serve --port 99999", exitUsage, []string{"--port is a whole number"}},
 		{"serve --port 4222 --nats nats://127.0.0.1:1", exitUsage, []string{"give one of them"}},
 		{"serve --roles recorder --sample --data ABSENT", exitUsage, []string{"--sample", "--roles recorder", "add pledges"}},
+		{"serve --data DIR", exitFailure, []string{dir + " holds no ledger, but a-file", "an empty folder"}},
+		{"submit DAY --data DIR", exitFailure, []string{dir + " holds no ledger, but a-file", "an empty folder"}},
 		{"serve --server nats://127.0.0.1:1", exitUsage, []string{"--nats"}},
 		{"serve --data FILE", exitFailure, []string{file + " is a file"}},
 		{"serve --nats nats://127.0.0.1:1 --roles pledges --data ABSENT", exitUnavailable, []string{"nats://127.0.0.1:1"}},
@@ -112,6 +114,23 @@ func TestTheImporterTakesTheReleasesThatTheCommandTakes(t *testing.T) {
 			t.Errorf("release %q is taken by one of the two only: %v", name, err)
 		}
 	}
+}
+
+func TestALedgerBeginsAmongWhatOneLeavesBehind(t *testing.T) {
+	dir, day := t.TempDir(), filepath.Join("testdata", "day.jsonl")
+	for _, name := range []string{"lost+found", "index"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "server.lock"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	try(t, "", "submit", day, "--data", dir).refused(t, exitFailure, "4 recorded")
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	try(t, "", "submit", day, "--data", dir).refused(t, exitFailure, "4 repeated") // beside a ledger, anything may lie
 }
 
 func TestHelpThatCannotBeWrittenIsAFailure(t *testing.T) {

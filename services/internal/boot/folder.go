@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -42,6 +43,41 @@ func (e *InUseError) Error() string {
 	}
 }
 
+// ForeignFolderError: a folder holds no ledger, but something else.
+type ForeignFolderError struct {
+	Dir   string
+	Found string // the first thing in it that is no ledger's
+}
+
+func (e *ForeignFolderError) Error() string {
+	return fmt.Sprintf("%s holds no ledger, but %s: name an empty folder, or one that is not there yet, to begin a ledger in", e.Dir, e.Found)
+}
+
+// leftovers are what a folder may hold before a ledger is begun in it: what one leaves behind, and what a file system puts into its root.
+var leftovers = []string{
+	logName, "index", "lock", lockName, ownerName, ownerName + ".new", viewsName, viewsName + "-wal", viewsName + "-shm", "lost+found",
+}
+
+// checkForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.
+func checkForeign(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, logName, "head")); err == nil {
+		return nil
+	}
+	for _, e := range entries {
+		if !slices.Contains(leftovers, e.Name()) {
+			return &ForeignFolderError{dir, e.Name()}
+		}
+	}
+	return nil
+}
+
 // folder is a ledger's folder that this process alone writes.
 type folder struct {
 	dir  string
@@ -50,6 +86,9 @@ type folder struct {
 
 // lockFolder creates the folder and takes it. The lock falls with the process, however it ends.
 func lockFolder(dir string) (*folder, error) {
+	if err := checkForeign(dir); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
