@@ -24,8 +24,12 @@ const (
 func at(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 
 func bounded(field string, n int) error {
+	remedy := "give at least one"
+	if n > linesMax {
+		remedy = "send several commands"
+	}
 	if n == 0 || n > linesMax {
-		return refuse("bad_count", field, fmt.Sprintf("%d lines, and one command holds 1 to %d", n, linesMax), "send several commands, or none")
+		return refuse("bad_count", field, fmt.Sprintf("%d lines, and one command holds 1 to %d", n, linesMax), remedy)
 	}
 	return nil
 }

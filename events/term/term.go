@@ -28,7 +28,7 @@ func Parse[E interface {
 	if n, ok := list.byWord[word]; ok {
 		return E(n), nil
 	}
-	return zero, fmt.Errorf("%q is not a %s: use one of %s", word, list.noun, list.allowed)
+	return zero, fmt.Errorf("%q is no %s: use one of %s", word, list.noun, list.allowed)
 }
 
 // Words returns the words of an enum in the order of its schema, without `unspecified`.

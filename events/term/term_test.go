@@ -67,7 +67,7 @@ func TestWordsAreThoseOfTheField(t *testing.T) {
 func TestParseNamesTheAllowedWords(t *testing.T) {
 	for _, word := range []string{"", "Firm", "unspecified", "FIRMNESS_FIRM", "1", "firm "} {
 		_, err := term.Parse[eventv1.Firmness](word)
-		if err == nil || !strings.Contains(err.Error(), "is not a firmness: use one of firm, stated, unknown") {
+		if err == nil || !strings.Contains(err.Error(), "is no firmness: use one of firm, stated, unknown") {
 			t.Errorf("%q: error %v", word, err)
 		}
 	}
