@@ -31,9 +31,9 @@ func (c *cli) importCommand() *cobra.Command {
 		Use:   "kiel FILE --release NAME",
 		Short: "Import the main sheet of the Kiel Institute's Ukraine Support Tracker, .xlsx or .csv",
 		Long: `Imports the tracker's main sheet: a pledge for each ID, an allocation for each of its packages, their rows as items. What the file
-says beyond a known commitment is recorded as observed; what it does not say is counted as undisclosed, never as zero. Doubtful rows are
-imported and flagged. Rows that cannot be imported are listed, with the reason, and the rest goes on: each ID whole or not at all. -o csv prints
-these rows alone.
+says beyond a known commitment is recorded as observed; what it does not say is counted as undisclosed, never as zero. What it says was
+delivered is claimed, since nobody signed for it, on no known date. Doubtful rows are imported and flagged. Rows that cannot be imported
+are listed, with the reason, and the rest goes on: each ID whole or not at all. -o csv prints these rows alone.
 
 Importing the same file again records nothing; a changed file is another release and needs another name. Of a later release, what an
 earlier one recorded with the same content is matched and not recorded again, and what it restates is refused for now. --dry-run shows

@@ -20,6 +20,7 @@ import (
 const (
 	kindCommit   = "commit"
 	kindAllocate = "allocate"
+	kindDeliver  = "deliver"
 	kindComplete = "complete"
 )
 
@@ -29,7 +30,7 @@ const (
 	sourceTextRunesMax  = 1000
 )
 
-// steps yields the commands of one measure: its commitments, then its allocations; none where another release recorded the same.
+// steps yields the commands of one measure: its commitments, its allocations, and what of them is said to be delivered; none where another release recorded the same.
 func (m *measure) steps(release string) iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		if m.matched {
@@ -42,6 +43,11 @@ func (m *measure) steps(release string) iter.Seq[Step] {
 		}
 		for _, a := range m.allocations {
 			if !yield(m.allocate(release, a)) {
+				return
+			}
+		}
+		for _, s := range m.deliveries(release) {
+			if !yield(s) {
 				return
 			}
 		}

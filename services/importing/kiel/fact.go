@@ -19,8 +19,8 @@ type fact struct {
 	mapping    *eventv1.CategoryMapping
 	instrument string
 	marks      marks
-	// converted, allocated and redistributed are the tracker's values in euro cents; nil where there is none.
-	converted, allocated, redistributed *money.Amount
+	// converted, allocated, redistributed and delivered are the tracker's values in euro cents; nil where there is none.
+	converted, allocated, redistributed, delivered *money.Amount
 	// stated is what the donor's source states, in its own currency; nil where it states nothing.
 	stated *assetAmount
 	// repeats: another row of the package commits the value that this one states.
@@ -93,6 +93,7 @@ func (f *fact) readValues() {
 	f.converted = f.cents(colConverted)
 	f.allocated = f.cents(colAllocatedEUR)
 	f.redistributed = f.cents(colRedistributed)
+	f.delivered = f.cents(colDelivered)
 	f.stated = f.donorStated()
 	switch f.text(colValueSource) {
 	case "Value is given by the source":
@@ -111,7 +112,7 @@ func (f *fact) readValues() {
 	}
 }
 
-// negative: no promise is below zero, and the ledger would refuse it without naming the column.
+// negative: no promise and no delivery is below zero, and the ledger would refuse it without naming the column.
 func (f *fact) negative() *problem {
 	stated := (*money.Amount)(nil)
 	if f.stated != nil {
@@ -120,7 +121,7 @@ func (f *fact) negative() *problem {
 	for _, v := range []struct {
 		at     column
 		amount *money.Amount
-	}{{colStated, stated}, {colConverted, f.converted}, {colAllocatedEUR, f.allocated}, {colRedistributed, f.redistributed}} {
+	}{{colStated, stated}, {colConverted, f.converted}, {colDelivered, f.delivered}, {colAllocatedEUR, f.allocated}, {colRedistributed, f.redistributed}} {
 		if v.amount != nil && v.amount.Sign() < 0 {
 			return &problem{"negative_value", fmt.Sprintf("column %s holds %q, and a value is zero or more", v.at.letters(), f.text(v.at)), "correct column " + v.at.letters()}
 		}

@@ -32,8 +32,8 @@ type measure struct {
 type allocation struct {
 	id    string
 	facts []*fact
-	// tracker and redistributed are the sums of the rows' values, each rounded to the cent before; nil where no row has one.
-	tracker, redistributed *money.Amount
+	// tracker, redistributed and delivered are the sums of the rows' values, each rounded to the cent before; nil where no row has one.
+	tracker, redistributed, delivered *money.Amount
 	// stated is what the rows that carry the package's value state, in each currency.
 	stated []assetAmount
 }
@@ -125,6 +125,9 @@ func (a *allocation) weigh() (err error) {
 		return err
 	}
 	if a.redistributed, err = total(a.facts, func(f *fact) *money.Amount { return f.redistributed }); err != nil {
+		return err
+	}
+	if a.delivered, err = total(a.facts, func(f *fact) *money.Amount { return f.delivered }); err != nil {
 		return err
 	}
 	a.stated, err = statedBy(a.carriers())

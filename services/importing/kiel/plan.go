@@ -153,7 +153,8 @@ func (s Step) idUnder(release string, row int) uuid.UUID {
 	return ident.ImportedCommand(s.Command.Stream, release, s.kind, s.allocation, row, s.content)
 }
 
-// Steps yields the commands in the order that each stream needs: the commitments of an ID, then its allocations.
+// Steps yields the commands in the order that each stream needs: the commitments of an ID, its allocations, then its
+// deliveries.
 func (p *Plan) Steps() iter.Seq[Step] {
 	return func(yield func(Step) bool) {
 		for _, m := range p.measures {

@@ -170,6 +170,9 @@ func describe(b *strings.Builder, s Step) {
 				it.Quantity, values(it.UnitPrices), values(it.Values), codes(it.Flags))
 		}
 	}
+	if d := c.GetClaimDelivery(); d != nil {
+		fmt.Fprintf(b, "  claims %s %s at %s\n", d.Amount, d.Asset, d.Point)
+	}
 	for _, s := range c.Sources[1:] {
 		fmt.Fprintf(b, "  cites %s %s\n", s.Publisher, s.Url)
 	}

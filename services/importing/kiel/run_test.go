@@ -366,7 +366,7 @@ func TestNothingIsHalfRecorded(t *testing.T) {
 }
 
 func TestNegativeValuesAreRefused(t *testing.T) {
-	for at, letters := range map[int]string{8: "I", 19: "T", 22: "W", 23: "X"} {
+	for at, letters := range map[int]string{8: "I", 19: "T", 20: "U", 22: "W", 23: "X"} {
 		c := ledger(t)
 		r := run(t, c, edited(t, func(r [][]string) [][]string { r[8][at] = "-0.02"; return r }), "2024-06")
 		want := []string{"other_row_refused 6", "other_row_refused 7", "other_row_refused 8", "negative_value 9"}

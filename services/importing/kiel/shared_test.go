@@ -14,10 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/posting"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/allied-ledger/allied/services/command"
 	"google.golang.org/protobuf/proto"
 )
@@ -114,13 +116,14 @@ type played struct {
 	reached  map[string]money.Amount // stage asset donor top → sum
 	unknowns map[string]int          // stage basis → count
 	over     map[string]bool         // streams that allocate beyond their commitments
+	claims   map[string][]string     // ID → what its claims of deliveries post
 	events   int
 	bytesMax int
 }
 
 func play(t testing.TB, p *Plan) *played {
 	t.Helper()
-	out := &played{reached: map[string]money.Amount{}, unknowns: map[string]int{}, over: map[string]bool{}}
+	out := &played{reached: map[string]money.Amount{}, unknowns: map[string]int{}, over: map[string]bool{}, claims: map[string][]string{}}
 	registers := map[string]*posting.Register{}
 	s := newStage(p)
 	s.heard = func(f *es.Fact) {
@@ -151,7 +154,16 @@ func play(t testing.TB, p *Plan) *played {
 
 func (o *played) enter(t testing.TB, f *es.Fact, j *posting.Journal) {
 	balance := map[string]money.Amount{}
+	_, claims := f.Event.(*eventv1.DeliveryClaimed)
 	for _, x := range j.Postings {
+		if claims {
+			a, err := asset.Parse(x.Asset)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := f.Envelope.Sources[0].ExternalId
+			o.claims[id] = append(o.claims[id], fmt.Sprint(x.Account, " ", x.Asset, " ", x.Amount.Text(a.Scale)))
+		}
 		balance[x.Asset] = add(t, balance[x.Asset], x.Amount)
 		if x.Account.String() == "over:allocated" {
 			o.over[f.Stream] = true
@@ -249,6 +261,7 @@ func TestBooksOfTheTrackerFile(t *testing.T) {
 		{"committed", "Converted Value in EUR", "tracker", "310088339455.71"},
 		{"allocated", "Allocated Total in EUR", "tracker", "203100979501.11"},
 		{"allocated", "Allocated Total in EUR (redistributed)", "tracker_redistributed", "203100979501.09"},
+		{"claimed", "Total monetary value delivered in EUR", "tracker", "31163828967.21"},
 	} {
 		want := recomputed(t, c.column)
 		key := c.stage + " EUR/2@" + c.basis
@@ -272,9 +285,15 @@ func TestBooksOfTheTrackerFile(t *testing.T) {
 		"STAGE_ALLOCATED donor_stated":          455,
 		"STAGE_COMMITTED tracker":               117,
 		"STAGE_COMMITTED donor_stated":          292,
+		"STAGE_CLAIMED tracker":                 0,
 	} {
 		if got.unknowns[key] != n {
 			t.Errorf("%d unknowns at %s, not %d", got.unknowns[key], key, n)
+		}
+	}
+	for key := range got.reached {
+		if stage, _, _ := strings.Cut(key, " "); stage == "dispatched" || stage == "handed_over" {
+			t.Errorf("%s: the tracker reports nothing dispatched, and nothing signed for", key)
 		}
 	}
 	if got.bytesMax > 512<<10 {
