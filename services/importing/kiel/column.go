@@ -23,6 +23,7 @@ const (
 	colItemType       column = 10
 	colItemSubType    column = 11
 	colUnits          column = 13
+	colUnitsDelivered column = 14
 	colUnitPrice      column = 15
 	colEstimate       column = 16
 	colEstimateDeliv  column = 17
@@ -66,6 +67,7 @@ var header = []struct {
 	{colItemType, "Type of Item"},
 	{colItemSubType, "Sub-type of item"},
 	{colUnits, "No. of Units"},
+	{colUnitsDelivered, "No. of Units Delivered (in-kind military aid)"},
 	{colUnitPrice, "Unit Price in USD"},
 	{colEstimate, "Value Committed (own estimate, in USD)"},
 	{colEstimateDeliv, "Value Delivered (own estimate, in USD)"},

@@ -19,9 +19,22 @@ func (m *measure) deliveries(release string) []Step {
 	for _, a := range m.allocations {
 		if isDelivered(a.delivered) {
 			out = append(out, m.deliver(release, a.id, a.facts, &apiv1.ClaimDelivery{
-				Line: m.lineID("allocation", a.id, 0), Amount: a.delivered.Text(centScale),
+				Line: m.lineID("allocation", a.id, 0), Amount: a.delivered.Text(centScale), SameUnits: a.sameUnits, Stated: a.statedUnits(),
 			}))
 		}
+	}
+	return out
+}
+
+// statedUnits are left out where the allocation has no value at all: its units are then what it is counted in, which a claim in euros moves
+// nothing of. The tracker's estimates in dollars are no part of an allocation either, and stay in the control totals.
+func (a *allocation) statedUnits() []*apiv1.AssetAmount {
+	if control(a.values()) == "" {
+		return nil
+	}
+	var out []*apiv1.AssetAmount
+	for _, u := range a.unitsDelivered {
+		out = append(out, &apiv1.AssetAmount{Asset: u.asset, Amount: u.text()})
 	}
 	return out
 }

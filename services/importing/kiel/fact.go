@@ -27,8 +27,8 @@ type fact struct {
 	repeats bool
 	// valueSource is given, priced or none.
 	valueSource string
-	// The number of units of the row's item, its unit price and the tracker's estimate for all of them.
-	quantity, unitPrice, estimate quantity
+	// The number of units of the row's item, how many of them are said to be delivered, the unit price and the tracker's estimate for all.
+	quantity, unitsDelivered, unitPrice, estimate quantity
 }
 
 // quantity is a stated amount, or the word that says why there is none.
@@ -227,26 +227,27 @@ func (f *fact) year() string {
 
 // readItem reads what the row says of its item.
 func (f *fact) readItem() {
-	f.quantity = f.units()
+	f.quantity = f.units(colUnits)
+	f.unitsDelivered = f.units(colUnitsDelivered)
 	f.unitPrice = f.priced(colUnitPrice, unitPriceScale)
 	f.estimate = f.priced(colEstimate, centScale)
 }
 
-func (f *fact) units() quantity {
-	n := f.number(colUnits, unitScale)
+func (f *fact) units(c column) quantity {
+	n := f.number(c, unitScale)
 	amount, ok := n.rounded(unitScale)
 	if !ok {
 		return f.missing(n)
 	}
 	if n.fraction() {
-		f.marks.set(flagFractional, f.text(colUnits))
+		f.marks.set(flagFractional, f.text(c))
 	}
 	if !f.named() {
-		f.marks.set(flagUnnamedItem, f.text(colUnits)+" units")
+		f.marks.set(flagUnnamedItem, f.text(c)+" units")
 	}
 	a, err := asset.Quantity("each", f.name())
 	if err != nil {
-		f.marks.set(flagUnreadable, fmt.Sprintf("%s units of an item whose name cannot name an asset: %v", f.text(colUnits), err))
+		f.marks.set(flagUnreadable, fmt.Sprintf("%s units of an item whose name cannot name an asset: %v", f.text(c), err))
 		return quantity{status: "undisclosed"}
 	}
 	return quantity{"stated", &assetAmount{a.String(), a.Scale, amount}}

@@ -36,6 +36,10 @@ type allocation struct {
 	tracker, redistributed, delivered *money.Amount
 	// stated is what the rows that carry the package's value state, in each currency.
 	stated []assetAmount
+	// unitsDelivered are the units of each item that the rows say were delivered.
+	unitsDelivered []assetAmount
+	// sameUnits: every unit of the allocation is counted, and as many are said to be delivered as are allocated.
+	sameUnits bool
 }
 
 // group collects rows by ID, which need not be contiguous, and within an ID by Allocation ID, both in order of first appearance.
@@ -130,8 +134,25 @@ func (a *allocation) weigh() (err error) {
 	if a.delivered, err = total(a.facts, func(f *fact) *money.Amount { return f.delivered }); err != nil {
 		return err
 	}
-	a.stated, err = statedBy(a.carriers())
-	return err
+	if a.stated, err = totals(a.carriers(), func(f *fact) *assetAmount { return f.stated }); err != nil {
+		return err
+	}
+	return a.weighUnits()
+}
+
+func (a *allocation) weighUnits() error {
+	units, err := totals(a.facts, func(f *fact) *assetAmount { return f.quantity.stated })
+	if err != nil {
+		return err
+	}
+	if a.unitsDelivered, err = totals(a.facts, func(f *fact) *assetAmount { return f.unitsDelivered.stated }); err != nil {
+		return err
+	}
+	uncounted := func(f *fact) bool {
+		return f.quantity.status != f.unitsDelivered.status || f.quantity.status == "undisclosed"
+	}
+	a.sameUnits = len(units) > 0 && slices.Equal(a.unitsDelivered, units) && !slices.ContainsFunc(a.facts, uncounted)
+	return nil
 }
 
 // total adds up what some rows say; nil where none says anything.
@@ -154,19 +175,20 @@ func total(facts []*fact, of func(*fact) *money.Amount) (*money.Amount, error) {
 	return sum, nil
 }
 
-// statedBy adds up what rows state, in each currency, in order of first appearance.
-func statedBy(facts []*fact) ([]assetAmount, error) {
+// totals adds up what some rows say, in each asset, in order of first appearance.
+func totals(facts []*fact, of func(*fact) *assetAmount) ([]assetAmount, error) {
 	var out []assetAmount
 	for _, f := range facts {
-		if f.stated == nil {
+		v := of(f)
+		if v == nil {
 			continue
 		}
-		i := slices.IndexFunc(out, func(x assetAmount) bool { return x.asset == f.stated.asset })
+		i := slices.IndexFunc(out, func(x assetAmount) bool { return x.asset == v.asset })
 		if i < 0 {
-			out = append(out, *f.stated)
+			out = append(out, *v)
 			continue
 		}
-		sum, err := out[i].amount.Add(f.stated.amount)
+		sum, err := out[i].amount.Add(v.amount)
 		if err != nil {
 			return nil, err
 		}

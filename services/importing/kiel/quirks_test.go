@@ -171,7 +171,10 @@ func describe(b *strings.Builder, s Step) {
 		}
 	}
 	if d := c.GetClaimDelivery(); d != nil {
-		fmt.Fprintf(b, "  claims %s %s at %s\n", d.Amount, d.Asset, d.Point)
+		fmt.Fprintf(b, "  claims %s %s at %s, same units %v\n", d.Amount, d.Asset, d.Point, d.SameUnits)
+		for _, u := range d.Stated {
+			fmt.Fprintf(b, "    of %s %s\n", u.Amount, u.Asset)
+		}
 	}
 	for _, s := range c.Sources[1:] {
 		fmt.Fprintf(b, "  cites %s %s\n", s.Publisher, s.Url)
