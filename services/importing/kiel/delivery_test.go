@@ -122,6 +122,9 @@ func TestDeliveriesOfTheTrackerFile(t *testing.T) {
 			onAllocations++
 		}
 	}
+	if n := p.Flags[string(flagNotBooked)]; n != 4 {
+		t.Errorf("%d rows of money are delivered, not 4: two guarantees and two grants", n)
+	}
 	if onCommitments != 8 || onAllocations != 173 {
 		t.Errorf("%d commitments and %d allocations are claimed", onCommitments, onAllocations)
 	}
@@ -143,6 +146,27 @@ func TestDeliveriesOfTheTrackerFile(t *testing.T) {
 	} {
 		if sums[account].Text(centScale) != want {
 			t.Errorf("%s has %s, not %s", account, sums[account].Text(centScale), want)
+		}
+	}
+}
+
+func TestMoneyIsDeliveredByBookingsOnly(t *testing.T) {
+	for _, c := range []struct {
+		general, specific, delivered string
+		note                         string
+	}{
+		{"Financial", "Guarantee", "100.005", "column U says that 100.00 EUR of a guarantee were delivered, and no booking is known"},
+		{"Financial", "Loan", "5", "column U says that 5.00 EUR of a loan were delivered, and no booking is known"},
+		{"Financial", "Swap-line", "5", "column U says that 5.00 EUR of a swap were delivered, and no booking is known"},
+		{"Humanitarian", "Grant", "5", "column U says that 5.00 EUR of a grant were delivered, and no booking is known"},
+		{"Financial", "Guarantee", "0", ""},
+		{"Financial", "Guarantee", ".", ""},
+		{"Humanitarian", "Equipment", "5", ""},
+		{"Military", "Budgetary appropriations", "5", ""},
+	} {
+		f := factOf(t, 8, map[column]string{colGeneralType: c.general, colSpecificType: c.specific, colDelivered: c.delivered})
+		if got := f.marks[flagNotBooked]; got != c.note {
+			t.Errorf("%s %s of %s: %q", c.general, c.specific, c.delivered, got)
 		}
 	}
 }

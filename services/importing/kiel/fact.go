@@ -196,6 +196,10 @@ func (f *fact) markKind() {
 	if f.year() == "" && f.text(colYear) != "" {
 		f.marks.set(flagDoubtfulYear, clip(f.text(colYear), 60))
 	}
+	if isDelivered(f.delivered) && f.financial() {
+		f.marks.set(flagNotBooked, fmt.Sprintf("column %s says that %s EUR of a %s were delivered, and no booking is known",
+			colDelivered.letters(), f.delivered.Text(centScale), f.instrument))
+	}
 	if f.facility() {
 		f.marks.set(flagReimburses, "the European Peace Facility reimburses national aid")
 	}
@@ -203,6 +207,15 @@ func (f *fact) markKind() {
 
 // facility tells whether the row is a tranche of the European Peace Facility.
 func (f *fact) facility() bool { return f.text(colSpecificType) == specificFacility }
+
+// financial tells whether the row is money or a promise to pay. An appropriation is neither yet: arms are bought with it.
+func (f *fact) financial() bool {
+	switch f.instrument {
+	case "grant", "loan", "guarantee", "swap":
+		return true
+	}
+	return false
+}
 
 func (f *fact) commits() bool { return f.text(colDonation) == donationCommitment }
 

@@ -35,6 +35,7 @@ const (
 	flagUnnamedItem      mark = "unnamed_item"
 	flagDoubtfulYear     mark = "doubtful_year"
 	flagUnofficialSource mark = "unofficial_source"
+	flagNotBooked        mark = "delivered_without_booking"
 )
 
 // meanings is the table of the flags.
@@ -63,6 +64,7 @@ var meanings = map[mark]string{
 	flagUnnamedItem:      "units are counted of an item without a name",
 	flagDoubtfulYear:     "the earmarked year is not a year or a span of years",
 	flagUnofficialSource: "the tracker found no official source",
+	flagNotBooked:        "money or a guarantee is said to be delivered like goods; only a booking shows that money moved, and a guarantee moves none",
 }
 
 // marks are the flags of one row, with the detail that each one's note gives.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,7 +114,7 @@ func TestImportAgainRecordsNothing(t *testing.T) {
 	first := run(t, c, quirks, "2024-06")
 	expect(t, first, first.Commands, 0, 0)
 	expect(t, expected, first.Commands, 0, 0)
-	if !first.Complete || first.Rows != 21 || first.Kinds["complete"] != 1 || first.Position == 0 {
+	if !first.Complete || first.Rows != 21 || first.Kinds["complete"] != 1 || first.Kinds["deliver"] != 7 || !maps.Equal(first.Kinds, expected.Kinds) || first.Position == 0 {
 		t.Errorf("%+v", first)
 	}
 	before := events(t, c)
@@ -134,6 +135,8 @@ func TestChangedRowUnderTheSameReleaseIsRefused(t *testing.T) {
 		refused []string // of the report, in order
 	}{
 		"value":                        {func(r [][]string) [][]string { r[8][22] = "701"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9", "import_completed 22"}},
+		"delivered value":              {func(r [][]string) [][]string { r[8][20] = "751"; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9", "import_completed 22"}},
+		"no longer delivered":          {func(r [][]string) [][]string { r[5][20] = ""; return r }, []string{"row_changed 6", "row_changed 7", "row_changed 8", "row_changed 9", "import_completed 22"}},
 		"explanation of the first row": {func(r [][]string) [][]string { r[13][5] = "Another explanation."; return r }, []string{"identity_changed 14", "import_completed 22"}},
 		"row left out":                 {func(r [][]string) [][]string { return r[:len(r)-1] }, []string{"row_changed 21", "import_completed 21"}},
 		"row put before all":           {func(r [][]string) [][]string { return append([][]string{r[0], r[13]}, r[1:]...) }, nil},
@@ -290,6 +293,7 @@ func TestRestatementsAreRefused(t *testing.T) {
 	}{
 		"nothing":             {func(r [][]string) [][]string { return r }, nil},
 		"value":               {func(r [][]string) [][]string { r[21][22] = "6"; return r }, []string{"restated 21", "restated 22"}},
+		"delivery come":       {func(r [][]string) [][]string { r[21][20] = "5"; return r }, []string{"restated 21", "restated 22"}},
 		"what nobody reads":   {func(r [][]string) [][]string { r[21][70] = "A remark."; return r }, []string{"restated 21", "restated 22"}},
 		"allocation come":     {func(r [][]string) [][]string { return append(r, another(r[21], "QDM1_3")) }, []string{"restated 21", "restated 22", "restated 25"}},
 		"allocation gone":     {func(r [][]string) [][]string { return append(r[:21:21], r[22:]...) }, []string{"restated 21"}},
