@@ -38,6 +38,7 @@ const (
 	colOfficial       column = 27
 	colSource1        column = 28
 	colSource4        column = 31
+	colDeliverySource column = 38
 	colValueSource    column = 41
 	colYear           column = 47
 	colReconstruction column = 71
@@ -84,6 +85,7 @@ var header = []struct {
 	{colSource1 + 1, "Source of Aid 2"},
 	{colSource1 + 2, "Source of Aid 3"},
 	{colSource4, "Source of Aid 4"},
+	{colDeliverySource, "Source for Delivery"},
 	{colValueSource, "value_source_commitments"},
 	{colYear, "Earmarked year"},
 	{colReconstruction, "Reconstruction/Modernization"},

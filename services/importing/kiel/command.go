@@ -256,7 +256,7 @@ func (m *measure) step(release, kind, allocationID string, facts []*fact) Step {
 		Observed: true, Flags: lifted(facts),
 		Sources: []*eventv1.Source{{Publisher: Publisher, Release: release, ExternalId: m.id, Url: trackerURL, Locator: rowsOf(facts)}},
 	}
-	c.Sources = append(c.Sources, references(facts)...)
+	c.Sources = append(c.Sources, references(kind, facts)...)
 	s := Step{Row: facts[0].Number, ID: m.id, Command: c, kind: kind, allocation: allocationID, content: contentDigest(rows)}
 	c.CommandId = s.idUnder(release, s.Row).String()
 	return s
@@ -270,12 +270,16 @@ func (m *measure) lineID(role, allocationID string, number int) string {
 	return ident.LineID(m.stream, uuid.NewSHA1(m.uuid, []byte(allocationID)), role, number).String()
 }
 
-// references are what the rows cite, each once.
-func references(facts []*fact) []*eventv1.Source {
+// references are what the rows cite, each once; for a delivery, what they cite of it too.
+func references(kind string, facts []*fact) []*eventv1.Source {
+	cells := []column{colSource1, colSource1 + 1, colSource1 + 2, colSource4}
+	if kind == kindDeliver {
+		cells = append(cells, colDeliverySource)
+	}
 	var out []*eventv1.Source
 	seen := map[string]bool{}
 	for _, f := range facts {
-		for c := colSource1; c <= colSource4; c++ {
+		for _, c := range cells {
 			s := f.text(c)
 			if s == "" || s == "." || s == ".." || seen[s] {
 				continue
