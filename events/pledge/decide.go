@@ -394,6 +394,9 @@ func (s *State) claimDelivery(c *ClaimDelivery) ([]es.Event, error) {
 		rest = eventv1.RestTo_REST_TO_DIFFERENCE
 	}
 	split := s.relieve(want, takings{}, rest, func(x *Line) bool { return x == l && l.Stage == eventv1.Stage_STAGE_ALLOCATED }, eventv1.Stage_STAGE_ALLOCATED)
+	if rest == eventv1.RestTo_REST_TO_DIFFERENCE {
+		split = l.allOf(want)
+	}
 	if split.RestTo == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
 		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn or claimed")
 	}
@@ -565,6 +568,19 @@ func (s *State) roomToRevalue(field string, c *Revalue) error {
 		return exceeds("exceeds_committed", field+".delta", AssetAmount{c.Asset, c.Delta}, sum(c.Delta, room.Neg()), "committed and not yet allocated")
 	}
 	return nil
+}
+
+// allOf relieves all that is allocated on the line, since all its units came, and lets the gap in value go to difference, whichever way it is.
+func (l *Line) allOf(claimed AssetAmount) *eventv1.Split {
+	split := &eventv1.Split{Asset: claimed.Asset}
+	t := l.Standing(eventv1.Stage_STAGE_ALLOCATED, claimed.Asset)
+	if t.Sign() > 0 {
+		split.Reliefs = []*eventv1.Relief{{Line: l.ID[:], Stage: eventv1.Stage_STAGE_ALLOCATED, Amount: t.Proto()}}
+	}
+	if gap := sum(claimed.Amount, t.Neg()); !gap.IsZero() {
+		split.Rest, split.RestTo = gap.Proto(), eventv1.RestTo_REST_TO_DIFFERENCE
+	}
+	return split
 }
 
 // revalueDraw changes what one draw holds. In the asset that it is counted in, that is a matter of the draw: it is released, and drawn anew.

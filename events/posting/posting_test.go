@@ -497,6 +497,13 @@ func TestClaims(t *testing.T) {
 		difference 2 EUR/2@tracker -1.73
 		claimed:in 2 EUR/2@tracker 6.48
 		claimed:in 2 each/6:shell 3.000000`)
+	fewer := open(t, commit(line(1, stated(eur, "20"))), allocate(line(2, stated(eur, "4.75")), item("shell", "3")))
+	fewer.posts(claim(2, "4.00", true), `
+		allocated:out 2 EUR/2@tracker -4.75
+		allocated:out 2 each/6:shell -3.000000
+		difference 2 EUR/2@tracker 0.75
+		claimed:in 2 EUR/2@tracker 4.00
+		claimed:in 2 each/6:shell 3.000000`)
 	b.posts(claim(3, "2.50", false), `
 		allocated:out 3 EUR/2@tracker -2.00
 		over:handed_over 3 EUR/2@tracker -0.50
