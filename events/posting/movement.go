@@ -250,7 +250,7 @@ func (d *draw) reopen(j *Journal, m *eventv1.Movement) error {
 			return err
 		}
 		if x.Stage == eventv1.Stage_STAGE_BOOKED {
-			err = d.unbook(j, part)
+			err = d.unbook(j, part, m.Stated)
 		} else {
 			err = d.undoPart(j, part, x.Stage, below)
 		}
@@ -292,7 +292,8 @@ func rungBelow(s eventv1.Stage) (eventv1.Stage, error) {
 	return 0, fmt.Errorf("a return cannot undo stage %s", s)
 }
 
-// reverse posts the contra of all that an event of the draw posted.
+// reverse posts the contra of all that an event of the draw posted. Where that leaves nothing which is counted on the rung, what was added
+// to other assets there since is taken back too.
 func (d *draw) reverse(j *Journal, event [16]byte) error {
 	kept, found := d.facts[:0:0], false
 	for _, p := range d.facts {
@@ -305,6 +306,9 @@ func (d *draw) reverse(j *Journal, event [16]byte) error {
 			if err := d.part.post(j, x.account, x.asset, x.amount.Neg()); err != nil {
 				return err
 			}
+		}
+		if err := d.part.sweep(j, p.to); err != nil {
+			return err
 		}
 		d.emptied(j, p.to)
 	}
@@ -388,17 +392,25 @@ func (l *line) lend(j *Journal, asset string, a money.Amount) error {
 	return l.post(j, LoanDrawn, asset, a.Neg())
 }
 
-// unbook posts the contra of a part of what was booked, in the asset that was instructed; what was booked in another currency goes back
-// through the same change.
-func (d *draw) unbook(j *Journal, t money.Amount) error {
+// unbook posts the contra of a part of what was booked, in the asset that was instructed; what was booked in another currency, which the
+// movement then states, goes back through the same change.
+func (d *draw) unbook(j *Journal, t money.Amount, stated []*eventv1.AssetAmount) error {
 	const booked, instructed = eventv1.Stage_STAGE_BOOKED, eventv1.Stage_STAGE_INSTRUCTED
 	l := d.part
-	whole := l.total(Fx, l.control)
-	if whole.IsZero() { // booked as it was instructed
+	if len(stated) == 0 { // booked as it was instructed
 		if err := l.lend(j, l.control, t.Neg()); err != nil {
 			return err
 		}
 		return d.undoPart(j, t, booked, instructed)
+	}
+	other := stated[0].Asset
+	back, err := money.FromProto(stated[0].Amount)
+	if err != nil {
+		return err
+	}
+	whole, err := l.standing(booked, other)
+	if err != nil {
+		return err
 	}
 	given := l.total(Out(instructed), l.control).Neg()
 	for i, n := 0, len(l.balances); i < n; i++ {
@@ -406,17 +418,19 @@ func (d *draw) unbook(j *Journal, t money.Amount) error {
 		if b.account != In(booked) {
 			continue
 		}
-		x, err := l.standing(booked, b.asset)
-		if err == nil {
-			x, err = share(x, t, whole)
-		}
-		if err != nil {
-			return err
+		x := back
+		if b.asset != other {
+			if x, err = l.standing(booked, b.asset); err != nil {
+				return err
+			}
+			if x, err = share(x, back, whole); err != nil {
+				return err
+			}
 		}
 		if err := l.post(j, In(booked), b.asset, x.Neg()); err != nil {
 			return err
 		}
-		if l.total(Fx, b.asset).IsZero() { // a value beside what was paid
+		if b.asset != other { // a value beside what was paid
 			if err := l.regain(j, instructed, b.asset, x, t, given); err != nil {
 				return err
 			}

@@ -47,12 +47,13 @@ type total struct {
 	asset   string
 }
 
-func (s totals) add(t *rapid.T, j *posting.Journal) {
+func (s totals) add(t fataler, j *posting.Journal) {
+	t.Helper()
 	for _, p := range j.Postings {
 		k := total{p.Account, p.Line, p.Asset}
 		var err error
 		if s[k], err = s[k].Add(p.Amount); err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v", err)
 		}
 	}
 }

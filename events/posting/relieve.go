@@ -66,10 +66,14 @@ func (r *Register) relieve(j *Journal, splits []*eventv1.Split) (amounts, error)
 	return relieved, nil
 }
 
-// give posts what one line gives: t in the control asset and, where that asset controls the whole line, every other asset in proportion to
+// give posts what one line gives: t in the control asset and, where that asset counts for the whole line, every other asset in proportion to
 // the control standing before: all of it where the control standing ends at zero, nothing where it began there.
 func (l *line) give(j *Journal, s eventv1.Stage, asset string, t money.Amount, relieved *amounts) error {
 	before, err := l.standing(s, asset)
+	if err != nil {
+		return err
+	}
+	counted, err := l.countedIn(s)
 	if err != nil {
 		return err
 	}
@@ -79,7 +83,7 @@ func (l *line) give(j *Journal, s eventv1.Stage, asset string, t money.Amount, r
 	if err := relieved.add(asset, t); err != nil {
 		return err
 	}
-	if l.control != asset || before.IsZero() {
+	if counted != asset || before.IsZero() {
 		return nil
 	}
 	for i, n := 0, len(l.balances); i < n; i++ {
@@ -103,6 +107,58 @@ func (l *line) give(j *Journal, s eventv1.Stage, asset string, t money.Amount, r
 			return err
 		}
 		if err := relieved.add(b.asset, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countedIn is the one asset in which what stands on a rung is counted: what was booked in another currency in that, all else in control.
+func (l *line) countedIn(s eventv1.Stage) (string, error) {
+	if s != eventv1.Stage_STAGE_BOOKED {
+		return l.control, nil
+	}
+	for i := range l.balances {
+		b := &l.balances[i]
+		if b.account != Fx || b.asset == l.control {
+			continue
+		}
+		x, err := l.standing(s, b.asset)
+		if err != nil {
+			return "", err
+		}
+		if !x.IsZero() {
+			return b.asset, nil
+		}
+	}
+	return l.control, nil
+}
+
+// sweep lets nothing stand on a rung in any asset where nothing stands in the one that is counted.
+func (l *line) sweep(j *Journal, s eventv1.Stage) error {
+	counted, err := l.countedIn(s)
+	if err != nil || counted == "" {
+		return err
+	}
+	if x, err := l.standing(s, counted); err != nil || !x.IsZero() {
+		return err
+	}
+	for i, n := 0, len(l.balances); i < n; i++ {
+		b := l.balances[i]
+		if b.account != In(s) || b.asset == counted {
+			continue
+		}
+		x, err := l.standing(s, b.asset)
+		if err != nil {
+			return err
+		}
+		if x.IsZero() {
+			continue
+		}
+		if err := l.post(j, In(s), b.asset, x.Neg()); err != nil {
+			return err
+		}
+		if err := l.post(j, Difference, b.asset, x); err != nil {
 			return err
 		}
 	}

@@ -258,6 +258,7 @@ func shipmentSamples() []sample {
 			Draw: bytesOf("draw"), Pledge: pledgeStream, Stage: dispatched, Asset: "EUR/2@net_book", Delta: units(-5_00),
 		}},
 		{name: "ShipmentClosed.v1", event: &eventv1.ShipmentClosed{Unused: moved(eventv1.Stage_STAGE_RESERVED)}},
+		{name: "ShipmentClosed.v1.used", event: &eventv1.ShipmentClosed{Used: []*eventv1.Movement{{Draw: bytesOf("draw"), Pledge: pledgeStream}}}},
 	}
 }
 

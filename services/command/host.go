@@ -48,6 +48,20 @@ type Spec[S, C any] struct {
 	Parties func(S) (donor, beneficiary string)
 	// Draw is the present status of what a command drew, or nil.
 	Draw func(S, C) *apiv1.DrawStatus
+	// Drawing is of an aggregate whose commands draw on pledges; nil for others.
+	Drawing *Drawing[C]
+}
+
+// Drawing is what a command does at pledges around its own stream (design section 5). All of it is safe to repeat: its command ids derive from
+// the command's.
+type Drawing[C any] struct {
+	// Reserve draws what the command needs, once its stream would take it, and lets the command and its envelope know. An answer ends the
+	// command; nothing of it is recorded.
+	Reserve func(ctx context.Context, in Input, c C) *apiv1.Answer
+	// Abandon gives back what Reserve drew, since the command is refused.
+	Abandon func(ctx context.Context, in Input, c C)
+	// Finish does what the recorded events leave to do. What it cannot do now a repeat of the command does, or a person who is shown it.
+	Finish func(ctx context.Context, in Input, events []*es.Fact) error
 }
 
 // Host takes the commands of one aggregate: one at a time for each stream, many streams at once.

@@ -62,11 +62,11 @@ func (h *Host[S, C]) judge(ctx context.Context, in Input, c C) *apiv1.Answer {
 	for {
 		out, events := h.decide(s, in, c)
 		if out == nil {
-			return h.record(ctx, s, in, c, events)
+			return h.draw(ctx, s, in, c, events)
 		}
 		if fresh {
 			h.cache.put(s)
-			return out
+			return h.finish(ctx, s, in, out)
 		}
 		// What is not recorded now must rest on the log as it is now: a kept state may have been overtaken by another process.
 		changed, err := h.advance(ctx, s)
@@ -78,7 +78,7 @@ func (h *Host[S, C]) judge(ctx context.Context, in Input, c C) *apiv1.Answer {
 		}
 		if !changed {
 			h.cache.put(s)
-			return out
+			return h.finish(ctx, s, in, out)
 		}
 		fresh = true
 	}

@@ -69,7 +69,8 @@ func readableMessage(m protoreflect.Message, enclosing string) (object, error) {
 	return out, nil
 }
 
-// assetFor finds in what a field's amounts are counted: `<field>_asset` or `asset` beside it, else the enclosing message's.
+// assetFor finds in what a field's amounts are counted: `<field>_asset` or `asset` beside it, else that of the split or movement beside it,
+// else the enclosing message's.
 func assetFor(m protoreflect.Message, field protoreflect.FieldDescriptor, enclosing string) string {
 	fields := m.Descriptor().Fields()
 	for _, name := range []protoreflect.Name{field.Name() + "_asset", "asset"} {
@@ -77,6 +78,11 @@ func assetFor(m protoreflect.Message, field protoreflect.FieldDescriptor, enclos
 			if text := m.Get(f).String(); text != "" {
 				return text
 			}
+		}
+	}
+	for _, name := range []protoreflect.Name{"split", "movement"} {
+		if f := fields.ByName(name); f != nil && f.Kind() == protoreflect.MessageKind && m.Has(f) {
+			return assetFor(m.Get(f).Message(), field, enclosing)
 		}
 	}
 	return enclosing

@@ -36,6 +36,7 @@ var roles = map[string]role{
 	"events/currency": value,
 	"events/dates":    value,
 	"events/donor":    value,
+	"events/drawn":    value,
 	"events/ident":    value,
 	"events/money":    value,
 	"events/term":     value,

@@ -12,12 +12,16 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
 	"github.com/allied-ledger/allied/services/imports"
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"github.com/allied-ledger/allied/services/internal/reservation"
+	"github.com/allied-ledger/allied/services/payments"
 	"github.com/allied-ledger/allied/services/pledges"
 	"github.com/allied-ledger/allied/services/recorder"
+	"github.com/allied-ledger/allied/services/shipments"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -25,14 +29,16 @@ import (
 
 // The roles.
 const (
-	Recorder = "recorder" // holds the event store
-	Pledges  = "pledges"  // decides the commands of pledges
-	Imports  = "imports"  // decides the commands of imports
-	Views    = "views"    // folds the log into read models, and answers queries
+	Recorder  = "recorder"  // holds the event store
+	Pledges   = "pledges"   // decides the commands of pledges
+	Shipments = "shipments" // decides the commands of shipments
+	Payments  = "payments"  // decides the commands of payments
+	Imports   = "imports"   // decides the commands of imports
+	Views     = "views"     // folds the log into read models, and answers queries
 )
 
 // AllRoles are the roles of `allied serve`.
-func AllRoles() []string { return []string{Recorder, Pledges, Imports, Views} }
+func AllRoles() []string { return []string{Recorder, Pledges, Shipments, Payments, Imports, Views} }
 
 // ProfileDev keeps everything in memory.
 const ProfileDev = "dev"
@@ -137,6 +143,8 @@ func (n *Node) start(ctx context.Context) error {
 	}{
 		{Recorder, n.startRecorder},
 		{Pledges, func(context.Context) error { return startHost(n, pledges.Spec) }},
+		{Shipments, func(context.Context) error { return startDrawing(n, "shipments", shipments.Spec) }},
+		{Payments, func(context.Context) error { return startDrawing(n, "payments", payments.Spec) }},
 		{Imports, func(context.Context) error { return startHost(n, imports.Spec) }},
 		{Views, n.startViews},
 	} {
@@ -205,6 +213,16 @@ func startHost[S, C any](n *Node, spec command.Spec[S, C]) error {
 	}
 	n.run(spec.Service, h)
 	return nil
+}
+
+// startDrawing starts a service that sends commands to pledges of its own.
+func startDrawing[S, C any](n *Node, name string, spec func(reservation.Ledger) command.Spec[S, C]) error {
+	nc, err := n.dial(nats.Name("allied "+name+" to pledges"), nats.MaxReconnects(-1))
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	n.closers = append(n.closers, func() error { nc.Close(); return nil })
+	return startHost(n, spec(client.New(nc, client.Config{Logger: n.zap})))
 }
 
 // URL is where other processes reach this ledger.

@@ -86,7 +86,7 @@ func closing(nc *nats.Conn) func() error {
 }
 
 func connectHere(ctx context.Context, t Target, log *zap.Logger) (*client.Client, func() error, error) {
-	cfg := Config{DataDir: t.DataDir, Roles: []string{Recorder, Pledges, Imports}, Logger: log, unlistened: true}
+	cfg := Config{DataDir: t.DataDir, Roles: []string{Recorder, Pledges, Shipments, Payments, Imports}, Logger: log, unlistened: true}
 	if t.ReadOnly {
 		cfg.Roles = []string{Recorder, Views}
 		if _, err := os.Stat(filepath.Join(t.DataDir, logName)); errors.Is(err, fs.ErrNotExist) {

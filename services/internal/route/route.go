@@ -12,8 +12,10 @@ import (
 
 // The command services.
 const (
-	Pledges = "pledges"
-	Imports = "imports"
+	Pledges   = "pledges"
+	Shipments = "shipments"
+	Payments  = "payments"
+	Imports   = "imports"
 )
 
 // NewStream stands in a subject for a stream that the service is to derive.
@@ -34,6 +36,14 @@ func Service(cmd *apiv1.Command) (string, error) {
 		return "", refuse("body_missing", "", "the command asks for nothing", "add one body, such as commit_pledge")
 	case *apiv1.Command_CompleteImport:
 		return Imports, nil
+	case *apiv1.Command_PlanShipment, *apiv1.Command_DispatchShipment, *apiv1.Command_ArriveShipment, *apiv1.Command_HandOverShipment,
+		*apiv1.Command_VerifyShipment, *apiv1.Command_ReportDiscrepancy, *apiv1.Command_FindShipment, *apiv1.Command_LoseShipment,
+		*apiv1.Command_ReturnShipment, *apiv1.Command_ReverseShipment, *apiv1.Command_RevalueShipment, *apiv1.Command_CloseShipment:
+		return Shipments, nil
+	case *apiv1.Command_InstructPayment, *apiv1.Command_AcceptPayment, *apiv1.Command_RejectPayment, *apiv1.Command_BookPayment,
+		*apiv1.Command_ReturnPayment, *apiv1.Command_ReversePayment, *apiv1.Command_AccrueInterest, *apiv1.Command_PayInterest,
+		*apiv1.Command_RepayLoan, *apiv1.Command_ForgiveLoan:
+		return Payments, nil
 	default:
 		return Pledges, nil
 	}
@@ -61,6 +71,10 @@ func Complete(cmd *apiv1.Command) (uuid.UUID, error) {
 			return uuid.Nil, streamMissing()
 		}
 		cmd.Stream = es.StreamName("pledge", ident.StreamID("pledge", id))
+	case *apiv1.Command_PlanShipment:
+		cmd.Stream = es.StreamName("shipment", ident.StreamID("shipment", id))
+	case *apiv1.Command_InstructPayment:
+		cmd.Stream = es.StreamName("payment", ident.StreamID("payment", id))
 	case *apiv1.Command_CompleteImport:
 		cmd.Stream = es.StreamName("import", ident.ReleaseStream(body.CompleteImport.GetDataset(), body.CompleteImport.GetRelease()))
 	default:

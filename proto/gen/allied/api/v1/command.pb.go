@@ -75,6 +75,28 @@ type Command struct {
 	//	*Command_RevalueLine
 	//	*Command_ClaimDelivery
 	//	*Command_CompleteImport
+	//	*Command_PlanShipment
+	//	*Command_DispatchShipment
+	//	*Command_ArriveShipment
+	//	*Command_HandOverShipment
+	//	*Command_VerifyShipment
+	//	*Command_ReportDiscrepancy
+	//	*Command_FindShipment
+	//	*Command_LoseShipment
+	//	*Command_ReturnShipment
+	//	*Command_ReverseShipment
+	//	*Command_CloseShipment
+	//	*Command_RevalueShipment
+	//	*Command_InstructPayment
+	//	*Command_AcceptPayment
+	//	*Command_RejectPayment
+	//	*Command_BookPayment
+	//	*Command_ReturnPayment
+	//	*Command_ReversePayment
+	//	*Command_AccrueInterest
+	//	*Command_PayInterest
+	//	*Command_RepayLoan
+	//	*Command_ForgiveLoan
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -407,6 +429,204 @@ func (x *Command) GetCompleteImport() *CompleteImport {
 	return nil
 }
 
+func (x *Command) GetPlanShipment() *PlanShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_PlanShipment); ok {
+			return x.PlanShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDispatchShipment() *DispatchShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_DispatchShipment); ok {
+			return x.DispatchShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetArriveShipment() *ArriveShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ArriveShipment); ok {
+			return x.ArriveShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetHandOverShipment() *HandOverShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_HandOverShipment); ok {
+			return x.HandOverShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetVerifyShipment() *VerifyShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_VerifyShipment); ok {
+			return x.VerifyShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReportDiscrepancy() *ReportDiscrepancy {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReportDiscrepancy); ok {
+			return x.ReportDiscrepancy
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetFindShipment() *FindShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_FindShipment); ok {
+			return x.FindShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetLoseShipment() *LoseShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_LoseShipment); ok {
+			return x.LoseShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReturnShipment() *ReturnShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReturnShipment); ok {
+			return x.ReturnShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReverseShipment() *ReverseShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReverseShipment); ok {
+			return x.ReverseShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCloseShipment() *CloseShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_CloseShipment); ok {
+			return x.CloseShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRevalueShipment() *RevalueShipment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RevalueShipment); ok {
+			return x.RevalueShipment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetInstructPayment() *InstructPayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_InstructPayment); ok {
+			return x.InstructPayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetAcceptPayment() *AcceptPayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_AcceptPayment); ok {
+			return x.AcceptPayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRejectPayment() *RejectPayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RejectPayment); ok {
+			return x.RejectPayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetBookPayment() *BookPayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_BookPayment); ok {
+			return x.BookPayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReturnPayment() *ReturnPayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReturnPayment); ok {
+			return x.ReturnPayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReversePayment() *ReversePayment {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ReversePayment); ok {
+			return x.ReversePayment
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetAccrueInterest() *AccrueInterest {
+	if x != nil {
+		if x, ok := x.Body.(*Command_AccrueInterest); ok {
+			return x.AccrueInterest
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetPayInterest() *PayInterest {
+	if x != nil {
+		if x, ok := x.Body.(*Command_PayInterest); ok {
+			return x.PayInterest
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRepayLoan() *RepayLoan {
+	if x != nil {
+		if x, ok := x.Body.(*Command_RepayLoan); ok {
+			return x.RepayLoan
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetForgiveLoan() *ForgiveLoan {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ForgiveLoan); ok {
+			return x.ForgiveLoan
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -487,6 +707,94 @@ type Command_CompleteImport struct {
 	CompleteImport *CompleteImport `protobuf:"bytes,60,opt,name=complete_import,json=completeImport,proto3,oneof"`
 }
 
+type Command_PlanShipment struct {
+	PlanShipment *PlanShipment `protobuf:"bytes,70,opt,name=plan_shipment,json=planShipment,proto3,oneof"`
+}
+
+type Command_DispatchShipment struct {
+	DispatchShipment *DispatchShipment `protobuf:"bytes,71,opt,name=dispatch_shipment,json=dispatchShipment,proto3,oneof"`
+}
+
+type Command_ArriveShipment struct {
+	ArriveShipment *ArriveShipment `protobuf:"bytes,72,opt,name=arrive_shipment,json=arriveShipment,proto3,oneof"`
+}
+
+type Command_HandOverShipment struct {
+	HandOverShipment *HandOverShipment `protobuf:"bytes,73,opt,name=hand_over_shipment,json=handOverShipment,proto3,oneof"`
+}
+
+type Command_VerifyShipment struct {
+	VerifyShipment *VerifyShipment `protobuf:"bytes,74,opt,name=verify_shipment,json=verifyShipment,proto3,oneof"`
+}
+
+type Command_ReportDiscrepancy struct {
+	ReportDiscrepancy *ReportDiscrepancy `protobuf:"bytes,75,opt,name=report_discrepancy,json=reportDiscrepancy,proto3,oneof"`
+}
+
+type Command_FindShipment struct {
+	FindShipment *FindShipment `protobuf:"bytes,76,opt,name=find_shipment,json=findShipment,proto3,oneof"`
+}
+
+type Command_LoseShipment struct {
+	LoseShipment *LoseShipment `protobuf:"bytes,77,opt,name=lose_shipment,json=loseShipment,proto3,oneof"`
+}
+
+type Command_ReturnShipment struct {
+	ReturnShipment *ReturnShipment `protobuf:"bytes,78,opt,name=return_shipment,json=returnShipment,proto3,oneof"`
+}
+
+type Command_ReverseShipment struct {
+	ReverseShipment *ReverseShipment `protobuf:"bytes,79,opt,name=reverse_shipment,json=reverseShipment,proto3,oneof"`
+}
+
+type Command_CloseShipment struct {
+	CloseShipment *CloseShipment `protobuf:"bytes,80,opt,name=close_shipment,json=closeShipment,proto3,oneof"`
+}
+
+type Command_RevalueShipment struct {
+	RevalueShipment *RevalueShipment `protobuf:"bytes,81,opt,name=revalue_shipment,json=revalueShipment,proto3,oneof"`
+}
+
+type Command_InstructPayment struct {
+	InstructPayment *InstructPayment `protobuf:"bytes,90,opt,name=instruct_payment,json=instructPayment,proto3,oneof"`
+}
+
+type Command_AcceptPayment struct {
+	AcceptPayment *AcceptPayment `protobuf:"bytes,91,opt,name=accept_payment,json=acceptPayment,proto3,oneof"`
+}
+
+type Command_RejectPayment struct {
+	RejectPayment *RejectPayment `protobuf:"bytes,92,opt,name=reject_payment,json=rejectPayment,proto3,oneof"`
+}
+
+type Command_BookPayment struct {
+	BookPayment *BookPayment `protobuf:"bytes,93,opt,name=book_payment,json=bookPayment,proto3,oneof"`
+}
+
+type Command_ReturnPayment struct {
+	ReturnPayment *ReturnPayment `protobuf:"bytes,94,opt,name=return_payment,json=returnPayment,proto3,oneof"`
+}
+
+type Command_ReversePayment struct {
+	ReversePayment *ReversePayment `protobuf:"bytes,95,opt,name=reverse_payment,json=reversePayment,proto3,oneof"`
+}
+
+type Command_AccrueInterest struct {
+	AccrueInterest *AccrueInterest `protobuf:"bytes,96,opt,name=accrue_interest,json=accrueInterest,proto3,oneof"`
+}
+
+type Command_PayInterest struct {
+	PayInterest *PayInterest `protobuf:"bytes,97,opt,name=pay_interest,json=payInterest,proto3,oneof"`
+}
+
+type Command_RepayLoan struct {
+	RepayLoan *RepayLoan `protobuf:"bytes,98,opt,name=repay_loan,json=repayLoan,proto3,oneof"`
+}
+
+type Command_ForgiveLoan struct {
+	ForgiveLoan *ForgiveLoan `protobuf:"bytes,99,opt,name=forgive_loan,json=forgiveLoan,proto3,oneof"`
+}
+
 func (*Command_AnnouncePledge) isCommand_Body() {}
 
 func (*Command_CommitPledge) isCommand_Body() {}
@@ -524,6 +832,50 @@ func (*Command_RevalueLine) isCommand_Body() {}
 func (*Command_ClaimDelivery) isCommand_Body() {}
 
 func (*Command_CompleteImport) isCommand_Body() {}
+
+func (*Command_PlanShipment) isCommand_Body() {}
+
+func (*Command_DispatchShipment) isCommand_Body() {}
+
+func (*Command_ArriveShipment) isCommand_Body() {}
+
+func (*Command_HandOverShipment) isCommand_Body() {}
+
+func (*Command_VerifyShipment) isCommand_Body() {}
+
+func (*Command_ReportDiscrepancy) isCommand_Body() {}
+
+func (*Command_FindShipment) isCommand_Body() {}
+
+func (*Command_LoseShipment) isCommand_Body() {}
+
+func (*Command_ReturnShipment) isCommand_Body() {}
+
+func (*Command_ReverseShipment) isCommand_Body() {}
+
+func (*Command_CloseShipment) isCommand_Body() {}
+
+func (*Command_RevalueShipment) isCommand_Body() {}
+
+func (*Command_InstructPayment) isCommand_Body() {}
+
+func (*Command_AcceptPayment) isCommand_Body() {}
+
+func (*Command_RejectPayment) isCommand_Body() {}
+
+func (*Command_BookPayment) isCommand_Body() {}
+
+func (*Command_ReturnPayment) isCommand_Body() {}
+
+func (*Command_ReversePayment) isCommand_Body() {}
+
+func (*Command_AccrueInterest) isCommand_Body() {}
+
+func (*Command_PayInterest) isCommand_Body() {}
+
+func (*Command_RepayLoan) isCommand_Body() {}
+
+func (*Command_ForgiveLoan) isCommand_Body() {}
 
 // Value is a valuation as people write it.
 type Value struct {
@@ -2024,6 +2376,1509 @@ func (x *ClaimDelivery) GetStated() []*AssetAmount {
 	return nil
 }
 
+// PlanShipment draws on an allocation for each line, and opens a shipment or adds to it.
+type PlanShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	Lines         []*PlanLine            `protobuf:"bytes,2,rep,name=lines,proto3" json:"lines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanShipment) Reset() {
+	*x = PlanShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanShipment) ProtoMessage() {}
+
+func (x *PlanShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanShipment.ProtoReflect.Descriptor instead.
+func (*PlanShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *PlanShipment) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *PlanShipment) GetLines() []*PlanLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+type PlanLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The pledge's stream and its allocation.
+	Pledge     string `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	Allocation string `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// In the allocation's control asset, or in the quantity of one item; both empty where it has neither.
+	Asset         string         `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string         `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	Stated        []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlanLine) Reset() {
+	*x = PlanLine{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlanLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlanLine) ProtoMessage() {}
+
+func (x *PlanLine) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlanLine.ProtoReflect.Descriptor instead.
+func (*PlanLine) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PlanLine) GetPledge() string {
+	if x != nil {
+		return x.Pledge
+	}
+	return ""
+}
+
+func (x *PlanLine) GetAllocation() string {
+	if x != nil {
+		return x.Allocation
+	}
+	return ""
+}
+
+func (x *PlanLine) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *PlanLine) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *PlanLine) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+// Moving is a part of one drawn line.
+type Moving struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The draw's UUID, as the shipment shows it; may be empty where the shipment has one line.
+	Draw string `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The drawn line's asset and an amount of it; both empty for all that is there to move.
+	Asset         string         `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string         `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	Stated        []*AssetAmount `protobuf:"bytes,4,rep,name=stated,proto3" json:"stated,omitempty"`
+	Serials       []string       `protobuf:"bytes,5,rep,name=serials,proto3" json:"serials,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Moving) Reset() {
+	*x = Moving{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Moving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Moving) ProtoMessage() {}
+
+func (x *Moving) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Moving.ProtoReflect.Descriptor instead.
+func (*Moving) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Moving) GetDraw() string {
+	if x != nil {
+		return x.Draw
+	}
+	return ""
+}
+
+func (x *Moving) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *Moving) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *Moving) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *Moving) GetSerials() []string {
+	if x != nil {
+		return x.Serials
+	}
+	return nil
+}
+
+type DispatchShipment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everything that is reserved.
+	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	Place     string    `protobuf:"bytes,2,opt,name=place,proto3" json:"place,omitempty"`
+	// `sha256:` and 64 hexadecimal digits.
+	ManifestHash  string `protobuf:"bytes,3,opt,name=manifest_hash,json=manifestHash,proto3" json:"manifest_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DispatchShipment) Reset() {
+	*x = DispatchShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DispatchShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DispatchShipment) ProtoMessage() {}
+
+func (x *DispatchShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DispatchShipment.ProtoReflect.Descriptor instead.
+func (*DispatchShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DispatchShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+func (x *DispatchShipment) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *DispatchShipment) GetManifestHash() string {
+	if x != nil {
+		return x.ManifestHash
+	}
+	return ""
+}
+
+type ArriveShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Place         string                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ArriveShipment) Reset() {
+	*x = ArriveShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ArriveShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ArriveShipment) ProtoMessage() {}
+
+func (x *ArriveShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ArriveShipment.ProtoReflect.Descriptor instead.
+func (*ArriveShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ArriveShipment) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+type HandOverShipment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everything that is dispatched.
+	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	// departure, port, hub, beneficiary, unstated.
+	Point string `protobuf:"bytes,2,opt,name=point,proto3" json:"point,omitempty"`
+	// signed, claim.
+	Evidence  string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	Signatory string `protobuf:"bytes,4,opt,name=signatory,proto3" json:"signatory,omitempty"`
+	Place     string `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`
+	// Nothing more comes of these lines: what was dispatched and is neither handed over, lost nor returned is short.
+	Complete      bool `protobuf:"varint,6,opt,name=complete,proto3" json:"complete,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandOverShipment) Reset() {
+	*x = HandOverShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandOverShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandOverShipment) ProtoMessage() {}
+
+func (x *HandOverShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandOverShipment.ProtoReflect.Descriptor instead.
+func (*HandOverShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *HandOverShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+func (x *HandOverShipment) GetPoint() string {
+	if x != nil {
+		return x.Point
+	}
+	return ""
+}
+
+func (x *HandOverShipment) GetEvidence() string {
+	if x != nil {
+		return x.Evidence
+	}
+	return ""
+}
+
+func (x *HandOverShipment) GetSignatory() string {
+	if x != nil {
+		return x.Signatory
+	}
+	return ""
+}
+
+func (x *HandOverShipment) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
+}
+
+func (x *HandOverShipment) GetComplete() bool {
+	if x != nil {
+		return x.Complete
+	}
+	return false
+}
+
+type VerifyShipment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everything that is handed over.
+	Movements     []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	Verifier      string    `protobuf:"bytes,2,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifyShipment) Reset() {
+	*x = VerifyShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifyShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifyShipment) ProtoMessage() {}
+
+func (x *VerifyShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifyShipment.ProtoReflect.Descriptor instead.
+func (*VerifyShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *VerifyShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+func (x *VerifyShipment) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+type ReportDiscrepancy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// short, over, damaged, unmanifested. A surplus is reported by handing over more than was dispatched.
+	Kind          string  `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Movement      *Moving `protobuf:"bytes,2,opt,name=movement,proto3" json:"movement,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportDiscrepancy) Reset() {
+	*x = ReportDiscrepancy{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportDiscrepancy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportDiscrepancy) ProtoMessage() {}
+
+func (x *ReportDiscrepancy) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportDiscrepancy.ProtoReflect.Descriptor instead.
+func (*ReportDiscrepancy) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *ReportDiscrepancy) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *ReportDiscrepancy) GetMovement() *Moving {
+	if x != nil {
+		return x.Movement
+	}
+	return nil
+}
+
+type FindShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Movements     []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindShipment) Reset() {
+	*x = FindShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindShipment) ProtoMessage() {}
+
+func (x *FindShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindShipment.ProtoReflect.Descriptor instead.
+func (*FindShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *FindShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+type LoseShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Movements     []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	Cause         string                 `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LoseShipment) Reset() {
+	*x = LoseShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LoseShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LoseShipment) ProtoMessage() {}
+
+func (x *LoseShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LoseShipment.ProtoReflect.Descriptor instead.
+func (*LoseShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *LoseShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+func (x *LoseShipment) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+type ReturnShipment struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Movements []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	// The donor still owes it: every rung is undone, and the draw released.
+	Reopens       bool `protobuf:"varint,2,opt,name=reopens,proto3" json:"reopens,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnShipment) Reset() {
+	*x = ReturnShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnShipment) ProtoMessage() {}
+
+func (x *ReturnShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnShipment.ProtoReflect.Descriptor instead.
+func (*ReturnShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReturnShipment) GetMovements() []*Moving {
+	if x != nil {
+		return x.Movements
+	}
+	return nil
+}
+
+func (x *ReturnShipment) GetReopens() bool {
+	if x != nil {
+		return x.Reopens
+	}
+	return false
+}
+
+type ReverseShipment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the event that was recorded in error.
+	Event         string `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReverseShipment) Reset() {
+	*x = ReverseShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReverseShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReverseShipment) ProtoMessage() {}
+
+func (x *ReverseShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReverseShipment.ProtoReflect.Descriptor instead.
+func (*ReverseShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReverseShipment) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+type CloseShipment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseShipment) Reset() {
+	*x = CloseShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseShipment) ProtoMessage() {}
+
+func (x *CloseShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseShipment.ProtoReflect.Descriptor instead.
+func (*CloseShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{36}
+}
+
+type RevalueShipment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// May be empty where the shipment has one line.
+	Draw string `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// dispatched, handed_over, claimed, verified.
+	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Signed decimal text.
+	Delta         string `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevalueShipment) Reset() {
+	*x = RevalueShipment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevalueShipment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevalueShipment) ProtoMessage() {}
+
+func (x *RevalueShipment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevalueShipment.ProtoReflect.Descriptor instead.
+func (*RevalueShipment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *RevalueShipment) GetDraw() string {
+	if x != nil {
+		return x.Draw
+	}
+	return ""
+}
+
+func (x *RevalueShipment) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *RevalueShipment) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *RevalueShipment) GetDelta() string {
+	if x != nil {
+		return x.Delta
+	}
+	return ""
+}
+
+type PaymentParty struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaymentParty) Reset() {
+	*x = PaymentParty{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaymentParty) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaymentParty) ProtoMessage() {}
+
+func (x *PaymentParty) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaymentParty.ProtoReflect.Descriptor instead.
+func (*PaymentParty) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *PaymentParty) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PaymentParty) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *PaymentParty) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+// InstructPayment draws on an allocation and opens a payment.
+type InstructPayment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pledge        string                 `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	Allocation    string                 `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	Asset         string                 `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string                 `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	Stated        []*AssetAmount         `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	Tranche       string                 `protobuf:"bytes,6,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	Debtor        *PaymentParty          `protobuf:"bytes,7,opt,name=debtor,proto3" json:"debtor,omitempty"`
+	Creditor      *PaymentParty          `protobuf:"bytes,8,opt,name=creditor,proto3" json:"creditor,omitempty"`
+	EndToEndId    string                 `protobuf:"bytes,9,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
+	Uetr          string                 `protobuf:"bytes,10,opt,name=uetr,proto3" json:"uetr,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InstructPayment) Reset() {
+	*x = InstructPayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InstructPayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InstructPayment) ProtoMessage() {}
+
+func (x *InstructPayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InstructPayment.ProtoReflect.Descriptor instead.
+func (*InstructPayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *InstructPayment) GetPledge() string {
+	if x != nil {
+		return x.Pledge
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetAllocation() string {
+	if x != nil {
+		return x.Allocation
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetStated() []*AssetAmount {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *InstructPayment) GetTranche() string {
+	if x != nil {
+		return x.Tranche
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetDebtor() *PaymentParty {
+	if x != nil {
+		return x.Debtor
+	}
+	return nil
+}
+
+func (x *InstructPayment) GetCreditor() *PaymentParty {
+	if x != nil {
+		return x.Creditor
+	}
+	return nil
+}
+
+func (x *InstructPayment) GetEndToEndId() string {
+	if x != nil {
+		return x.EndToEndId
+	}
+	return ""
+}
+
+func (x *InstructPayment) GetUetr() string {
+	if x != nil {
+		return x.Uetr
+	}
+	return ""
+}
+
+type AcceptPayment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ISO 20022 status, such as ACCP or ACSP.
+	Status        string `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptPayment) Reset() {
+	*x = AcceptPayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptPayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptPayment) ProtoMessage() {}
+
+func (x *AcceptPayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptPayment.ProtoReflect.Descriptor instead.
+func (*AcceptPayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *AcceptPayment) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+type RejectPayment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ISO 20022 reason code, such as AC04.
+	ReasonCode    string `protobuf:"bytes,1,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectPayment) Reset() {
+	*x = RejectPayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectPayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectPayment) ProtoMessage() {}
+
+func (x *RejectPayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectPayment.ProtoReflect.Descriptor instead.
+func (*RejectPayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *RejectPayment) GetReasonCode() string {
+	if x != nil {
+		return x.ReasonCode
+	}
+	return ""
+}
+
+type BookPayment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The instructed asset; needed where an amount or a fee is given.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// What is used up of the instructed amount, the fee included; all of it when empty.
+	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	Fee    string `protobuf:"bytes,3,opt,name=fee,proto3" json:"fee,omitempty"`
+	// debited, at_intermediary, credited.
+	Point string `protobuf:"bytes,4,opt,name=point,proto3" json:"point,omitempty"`
+	// What was booked, where it is another currency.
+	BookedAsset   string `protobuf:"bytes,5,opt,name=booked_asset,json=bookedAsset,proto3" json:"booked_asset,omitempty"`
+	BookedAmount  string `protobuf:"bytes,6,opt,name=booked_amount,json=bookedAmount,proto3" json:"booked_amount,omitempty"`
+	BankReference string `protobuf:"bytes,7,opt,name=bank_reference,json=bankReference,proto3" json:"bank_reference,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookPayment) Reset() {
+	*x = BookPayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookPayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookPayment) ProtoMessage() {}
+
+func (x *BookPayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookPayment.ProtoReflect.Descriptor instead.
+func (*BookPayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *BookPayment) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *BookPayment) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *BookPayment) GetFee() string {
+	if x != nil {
+		return x.Fee
+	}
+	return ""
+}
+
+func (x *BookPayment) GetPoint() string {
+	if x != nil {
+		return x.Point
+	}
+	return ""
+}
+
+func (x *BookPayment) GetBookedAsset() string {
+	if x != nil {
+		return x.BookedAsset
+	}
+	return ""
+}
+
+func (x *BookPayment) GetBookedAmount() string {
+	if x != nil {
+		return x.BookedAmount
+	}
+	return ""
+}
+
+func (x *BookPayment) GetBankReference() string {
+	if x != nil {
+		return x.BankReference
+	}
+	return ""
+}
+
+type ReturnPayment struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The instructed asset and an amount of it; all that is booked when both are empty.
+	Asset         string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	Reopens       bool   `protobuf:"varint,3,opt,name=reopens,proto3" json:"reopens,omitempty"`
+	ReasonCode    string `protobuf:"bytes,4,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReturnPayment) Reset() {
+	*x = ReturnPayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReturnPayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReturnPayment) ProtoMessage() {}
+
+func (x *ReturnPayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReturnPayment.ProtoReflect.Descriptor instead.
+func (*ReturnPayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ReturnPayment) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ReturnPayment) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *ReturnPayment) GetReopens() bool {
+	if x != nil {
+		return x.Reopens
+	}
+	return false
+}
+
+func (x *ReturnPayment) GetReasonCode() string {
+	if x != nil {
+		return x.ReasonCode
+	}
+	return ""
+}
+
+type ReversePayment struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Event         string                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReversePayment) Reset() {
+	*x = ReversePayment{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReversePayment) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReversePayment) ProtoMessage() {}
+
+func (x *ReversePayment) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReversePayment.ProtoReflect.Descriptor instead.
+func (*ReversePayment) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ReversePayment) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+type AccrueInterest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccrueInterest) Reset() {
+	*x = AccrueInterest{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccrueInterest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccrueInterest) ProtoMessage() {}
+
+func (x *AccrueInterest) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccrueInterest.ProtoReflect.Descriptor instead.
+func (*AccrueInterest) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *AccrueInterest) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *AccrueInterest) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type PayInterest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayInterest) Reset() {
+	*x = PayInterest{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayInterest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayInterest) ProtoMessage() {}
+
+func (x *PayInterest) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayInterest.ProtoReflect.Descriptor instead.
+func (*PayInterest) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *PayInterest) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *PayInterest) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+type RepayLoan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	SourceOfFunds string                 `protobuf:"bytes,3,opt,name=source_of_funds,json=sourceOfFunds,proto3" json:"source_of_funds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepayLoan) Reset() {
+	*x = RepayLoan{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepayLoan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepayLoan) ProtoMessage() {}
+
+func (x *RepayLoan) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepayLoan.ProtoReflect.Descriptor instead.
+func (*RepayLoan) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *RepayLoan) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *RepayLoan) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
+func (x *RepayLoan) GetSourceOfFunds() string {
+	if x != nil {
+		return x.SourceOfFunds
+	}
+	return ""
+}
+
+type ForgiveLoan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgiveLoan) Reset() {
+	*x = ForgiveLoan{}
+	mi := &file_allied_api_v1_command_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgiveLoan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgiveLoan) ProtoMessage() {}
+
+func (x *ForgiveLoan) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_command_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgiveLoan.ProtoReflect.Descriptor instead.
+func (*ForgiveLoan) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *ForgiveLoan) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *ForgiveLoan) GetAmount() string {
+	if x != nil {
+		return x.Amount
+	}
+	return ""
+}
+
 type CompleteImport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
@@ -2039,7 +3894,7 @@ type CompleteImport struct {
 
 func (x *CompleteImport) Reset() {
 	*x = CompleteImport{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	mi := &file_allied_api_v1_command_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +3906,7 @@ func (x *CompleteImport) String() string {
 func (*CompleteImport) ProtoMessage() {}
 
 func (x *CompleteImport) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[24]
+	mi := &file_allied_api_v1_command_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +3919,7 @@ func (x *CompleteImport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CompleteImport.ProtoReflect.Descriptor instead.
 func (*CompleteImport) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{24}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CompleteImport) GetDataset() string {
@@ -2129,7 +3984,7 @@ type ColumnTotal struct {
 
 func (x *ColumnTotal) Reset() {
 	*x = ColumnTotal{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	mi := &file_allied_api_v1_command_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +3996,7 @@ func (x *ColumnTotal) String() string {
 func (*ColumnTotal) ProtoMessage() {}
 
 func (x *ColumnTotal) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[25]
+	mi := &file_allied_api_v1_command_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +4009,7 @@ func (x *ColumnTotal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ColumnTotal.ProtoReflect.Descriptor instead.
 func (*ColumnTotal) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{25}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ColumnTotal) GetColumn() string {
@@ -2202,7 +4057,7 @@ type FlagCount struct {
 
 func (x *FlagCount) Reset() {
 	*x = FlagCount{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	mi := &file_allied_api_v1_command_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +4069,7 @@ func (x *FlagCount) String() string {
 func (*FlagCount) ProtoMessage() {}
 
 func (x *FlagCount) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[26]
+	mi := &file_allied_api_v1_command_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +4082,7 @@ func (x *FlagCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FlagCount.ProtoReflect.Descriptor instead.
 func (*FlagCount) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{26}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *FlagCount) GetCode() string {
@@ -2271,7 +4126,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	mi := &file_allied_api_v1_command_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +4138,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[27]
+	mi := &file_allied_api_v1_command_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +4151,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Answer) GetOutcome() string {
@@ -2410,7 +4265,7 @@ type DrawStatus struct {
 
 func (x *DrawStatus) Reset() {
 	*x = DrawStatus{}
-	mi := &file_allied_api_v1_command_proto_msgTypes[28]
+	mi := &file_allied_api_v1_command_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2422,7 +4277,7 @@ func (x *DrawStatus) String() string {
 func (*DrawStatus) ProtoMessage() {}
 
 func (x *DrawStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_allied_api_v1_command_proto_msgTypes[28]
+	mi := &file_allied_api_v1_command_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2435,7 +4290,7 @@ func (x *DrawStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrawStatus.ProtoReflect.Descriptor instead.
 func (*DrawStatus) Descriptor() ([]byte, []int) {
-	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DrawStatus) GetDraw() string {
@@ -2512,7 +4367,7 @@ var File_allied_api_v1_command_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1ballied/api/v1/command.proto\x12\rallied.api.v1\x1a\x1ballied/event/v1/value.proto\"\x89\x0f\n" +
+	"\x1ballied/api/v1/command.proto\x12\rallied.api.v1\x1a\x1ballied/event/v1/value.proto\"\xbc\x1b\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12\x16\n" +
@@ -2553,7 +4408,30 @@ const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\x0freclassify_line\x18- \x01(\v2\x1d.allied.api.v1.ReclassifyLineH\x00R\x0ereclassifyLine\x12?\n" +
 	"\frevalue_line\x18. \x01(\v2\x1a.allied.api.v1.RevalueLineH\x00R\vrevalueLine\x12E\n" +
 	"\x0eclaim_delivery\x18/ \x01(\v2\x1c.allied.api.v1.ClaimDeliveryH\x00R\rclaimDelivery\x12H\n" +
-	"\x0fcomplete_import\x18< \x01(\v2\x1d.allied.api.v1.CompleteImportH\x00R\x0ecompleteImportB\x06\n" +
+	"\x0fcomplete_import\x18< \x01(\v2\x1d.allied.api.v1.CompleteImportH\x00R\x0ecompleteImport\x12B\n" +
+	"\rplan_shipment\x18F \x01(\v2\x1b.allied.api.v1.PlanShipmentH\x00R\fplanShipment\x12N\n" +
+	"\x11dispatch_shipment\x18G \x01(\v2\x1f.allied.api.v1.DispatchShipmentH\x00R\x10dispatchShipment\x12H\n" +
+	"\x0farrive_shipment\x18H \x01(\v2\x1d.allied.api.v1.ArriveShipmentH\x00R\x0earriveShipment\x12O\n" +
+	"\x12hand_over_shipment\x18I \x01(\v2\x1f.allied.api.v1.HandOverShipmentH\x00R\x10handOverShipment\x12H\n" +
+	"\x0fverify_shipment\x18J \x01(\v2\x1d.allied.api.v1.VerifyShipmentH\x00R\x0everifyShipment\x12Q\n" +
+	"\x12report_discrepancy\x18K \x01(\v2 .allied.api.v1.ReportDiscrepancyH\x00R\x11reportDiscrepancy\x12B\n" +
+	"\rfind_shipment\x18L \x01(\v2\x1b.allied.api.v1.FindShipmentH\x00R\ffindShipment\x12B\n" +
+	"\rlose_shipment\x18M \x01(\v2\x1b.allied.api.v1.LoseShipmentH\x00R\floseShipment\x12H\n" +
+	"\x0freturn_shipment\x18N \x01(\v2\x1d.allied.api.v1.ReturnShipmentH\x00R\x0ereturnShipment\x12K\n" +
+	"\x10reverse_shipment\x18O \x01(\v2\x1e.allied.api.v1.ReverseShipmentH\x00R\x0freverseShipment\x12E\n" +
+	"\x0eclose_shipment\x18P \x01(\v2\x1c.allied.api.v1.CloseShipmentH\x00R\rcloseShipment\x12K\n" +
+	"\x10revalue_shipment\x18Q \x01(\v2\x1e.allied.api.v1.RevalueShipmentH\x00R\x0frevalueShipment\x12K\n" +
+	"\x10instruct_payment\x18Z \x01(\v2\x1e.allied.api.v1.InstructPaymentH\x00R\x0finstructPayment\x12E\n" +
+	"\x0eaccept_payment\x18[ \x01(\v2\x1c.allied.api.v1.AcceptPaymentH\x00R\racceptPayment\x12E\n" +
+	"\x0ereject_payment\x18\\ \x01(\v2\x1c.allied.api.v1.RejectPaymentH\x00R\rrejectPayment\x12?\n" +
+	"\fbook_payment\x18] \x01(\v2\x1a.allied.api.v1.BookPaymentH\x00R\vbookPayment\x12E\n" +
+	"\x0ereturn_payment\x18^ \x01(\v2\x1c.allied.api.v1.ReturnPaymentH\x00R\rreturnPayment\x12H\n" +
+	"\x0freverse_payment\x18_ \x01(\v2\x1d.allied.api.v1.ReversePaymentH\x00R\x0ereversePayment\x12H\n" +
+	"\x0faccrue_interest\x18` \x01(\v2\x1d.allied.api.v1.AccrueInterestH\x00R\x0eaccrueInterest\x12?\n" +
+	"\fpay_interest\x18a \x01(\v2\x1a.allied.api.v1.PayInterestH\x00R\vpayInterest\x129\n" +
+	"\n" +
+	"repay_loan\x18b \x01(\v2\x18.allied.api.v1.RepayLoanH\x00R\trepayLoan\x12?\n" +
+	"\fforgive_loan\x18c \x01(\v2\x1a.allied.api.v1.ForgiveLoanH\x00R\vforgiveLoanB\x06\n" +
 	"\x04body\"\x9a\x01\n" +
 	"\x05Value\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x16\n" +
@@ -2676,7 +4554,112 @@ const file_allied_api_v1_command_proto_rawDesc = "" +
 	"\x05point\x18\x04 \x01(\tR\x05point\x12\x1d\n" +
 	"\n" +
 	"same_units\x18\x05 \x01(\bR\tsameUnits\x122\n" +
-	"\x06stated\x18\x06 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\"\x85\x02\n" +
+	"\x06stated\x18\x06 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\"S\n" +
+	"\fPlanShipment\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12-\n" +
+	"\x05lines\x18\x02 \x03(\v2\x17.allied.api.v1.PlanLineR\x05lines\"\xa4\x01\n" +
+	"\bPlanLine\x12\x16\n" +
+	"\x06pledge\x18\x01 \x01(\tR\x06pledge\x12\x1e\n" +
+	"\n" +
+	"allocation\x18\x02 \x01(\tR\n" +
+	"allocation\x12\x14\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\tR\x06amount\x122\n" +
+	"\x06stated\x18\x05 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\"\x98\x01\n" +
+	"\x06Moving\x12\x12\n" +
+	"\x04draw\x18\x01 \x01(\tR\x04draw\x12\x14\n" +
+	"\x05asset\x18\x02 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\tR\x06amount\x122\n" +
+	"\x06stated\x18\x04 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\x12\x18\n" +
+	"\aserials\x18\x05 \x03(\tR\aserials\"\x82\x01\n" +
+	"\x10DispatchShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\x12\x14\n" +
+	"\x05place\x18\x02 \x01(\tR\x05place\x12#\n" +
+	"\rmanifest_hash\x18\x03 \x01(\tR\fmanifestHash\"&\n" +
+	"\x0eArriveShipment\x12\x14\n" +
+	"\x05place\x18\x01 \x01(\tR\x05place\"\xc9\x01\n" +
+	"\x10HandOverShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\x12\x14\n" +
+	"\x05point\x18\x02 \x01(\tR\x05point\x12\x1a\n" +
+	"\bevidence\x18\x03 \x01(\tR\bevidence\x12\x1c\n" +
+	"\tsignatory\x18\x04 \x01(\tR\tsignatory\x12\x14\n" +
+	"\x05place\x18\x05 \x01(\tR\x05place\x12\x1a\n" +
+	"\bcomplete\x18\x06 \x01(\bR\bcomplete\"a\n" +
+	"\x0eVerifyShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\x12\x1a\n" +
+	"\bverifier\x18\x02 \x01(\tR\bverifier\"Z\n" +
+	"\x11ReportDiscrepancy\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x121\n" +
+	"\bmovement\x18\x02 \x01(\v2\x15.allied.api.v1.MovingR\bmovement\"C\n" +
+	"\fFindShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\"Y\n" +
+	"\fLoseShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\x12\x14\n" +
+	"\x05cause\x18\x02 \x01(\tR\x05cause\"_\n" +
+	"\x0eReturnShipment\x123\n" +
+	"\tmovements\x18\x01 \x03(\v2\x15.allied.api.v1.MovingR\tmovements\x12\x18\n" +
+	"\areopens\x18\x02 \x01(\bR\areopens\"'\n" +
+	"\x0fReverseShipment\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\tR\x05event\"\x0f\n" +
+	"\rCloseShipment\"g\n" +
+	"\x0fRevalueShipment\x12\x12\n" +
+	"\x04draw\x18\x01 \x01(\tR\x04draw\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\tR\x05stage\x12\x14\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset\x12\x14\n" +
+	"\x05delta\x18\x04 \x01(\tR\x05delta\"R\n" +
+	"\fPaymentParty\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaccount\x18\x02 \x01(\tR\aaccount\x12\x14\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent\"\xea\x02\n" +
+	"\x0fInstructPayment\x12\x16\n" +
+	"\x06pledge\x18\x01 \x01(\tR\x06pledge\x12\x1e\n" +
+	"\n" +
+	"allocation\x18\x02 \x01(\tR\n" +
+	"allocation\x12\x14\n" +
+	"\x05asset\x18\x03 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x04 \x01(\tR\x06amount\x122\n" +
+	"\x06stated\x18\x05 \x03(\v2\x1a.allied.api.v1.AssetAmountR\x06stated\x12\x18\n" +
+	"\atranche\x18\x06 \x01(\tR\atranche\x123\n" +
+	"\x06debtor\x18\a \x01(\v2\x1b.allied.api.v1.PaymentPartyR\x06debtor\x127\n" +
+	"\bcreditor\x18\b \x01(\v2\x1b.allied.api.v1.PaymentPartyR\bcreditor\x12!\n" +
+	"\rend_to_end_id\x18\t \x01(\tR\n" +
+	"endToEndId\x12\x12\n" +
+	"\x04uetr\x18\n" +
+	" \x01(\tR\x04uetr\"'\n" +
+	"\rAcceptPayment\x12\x16\n" +
+	"\x06status\x18\x01 \x01(\tR\x06status\"0\n" +
+	"\rRejectPayment\x12\x1f\n" +
+	"\vreason_code\x18\x01 \x01(\tR\n" +
+	"reasonCode\"\xd2\x01\n" +
+	"\vBookPayment\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\x12\x10\n" +
+	"\x03fee\x18\x03 \x01(\tR\x03fee\x12\x14\n" +
+	"\x05point\x18\x04 \x01(\tR\x05point\x12!\n" +
+	"\fbooked_asset\x18\x05 \x01(\tR\vbookedAsset\x12#\n" +
+	"\rbooked_amount\x18\x06 \x01(\tR\fbookedAmount\x12%\n" +
+	"\x0ebank_reference\x18\a \x01(\tR\rbankReference\"x\n" +
+	"\rReturnPayment\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\x12\x18\n" +
+	"\areopens\x18\x03 \x01(\bR\areopens\x12\x1f\n" +
+	"\vreason_code\x18\x04 \x01(\tR\n" +
+	"reasonCode\"&\n" +
+	"\x0eReversePayment\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\tR\x05event\">\n" +
+	"\x0eAccrueInterest\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\";\n" +
+	"\vPayInterest\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"a\n" +
+	"\tRepayLoan\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\x12&\n" +
+	"\x0fsource_of_funds\x18\x03 \x01(\tR\rsourceOfFunds\";\n" +
+	"\vForgiveLoan\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x16\n" +
+	"\x06amount\x18\x02 \x01(\tR\x06amount\"\x85\x02\n" +
 	"\x0eCompleteImport\x12\x18\n" +
 	"\adataset\x18\x01 \x01(\tR\adataset\x12\x18\n" +
 	"\arelease\x18\x02 \x01(\tR\arelease\x12\x12\n" +
@@ -2742,7 +4725,7 @@ func file_allied_api_v1_command_proto_rawDescGZIP() []byte {
 	return file_allied_api_v1_command_proto_rawDescData
 }
 
-var file_allied_api_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_allied_api_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_allied_api_v1_command_proto_goTypes = []any{
 	(*Command)(nil),            // 0: allied.api.v1.Command
 	(*Value)(nil),              // 1: allied.api.v1.Value
@@ -2768,20 +4751,45 @@ var file_allied_api_v1_command_proto_goTypes = []any{
 	(*ReclassifyLine)(nil),     // 21: allied.api.v1.ReclassifyLine
 	(*RevalueLine)(nil),        // 22: allied.api.v1.RevalueLine
 	(*ClaimDelivery)(nil),      // 23: allied.api.v1.ClaimDelivery
-	(*CompleteImport)(nil),     // 24: allied.api.v1.CompleteImport
-	(*ColumnTotal)(nil),        // 25: allied.api.v1.ColumnTotal
-	(*FlagCount)(nil),          // 26: allied.api.v1.FlagCount
-	(*Answer)(nil),             // 27: allied.api.v1.Answer
-	(*DrawStatus)(nil),         // 28: allied.api.v1.DrawStatus
-	(*v1.Source)(nil),          // 29: allied.event.v1.Source
-	(*v1.Override)(nil),        // 30: allied.event.v1.Override
-	(*v1.Flag)(nil),            // 31: allied.event.v1.Flag
-	(*v1.CategoryMapping)(nil), // 32: allied.event.v1.CategoryMapping
+	(*PlanShipment)(nil),       // 24: allied.api.v1.PlanShipment
+	(*PlanLine)(nil),           // 25: allied.api.v1.PlanLine
+	(*Moving)(nil),             // 26: allied.api.v1.Moving
+	(*DispatchShipment)(nil),   // 27: allied.api.v1.DispatchShipment
+	(*ArriveShipment)(nil),     // 28: allied.api.v1.ArriveShipment
+	(*HandOverShipment)(nil),   // 29: allied.api.v1.HandOverShipment
+	(*VerifyShipment)(nil),     // 30: allied.api.v1.VerifyShipment
+	(*ReportDiscrepancy)(nil),  // 31: allied.api.v1.ReportDiscrepancy
+	(*FindShipment)(nil),       // 32: allied.api.v1.FindShipment
+	(*LoseShipment)(nil),       // 33: allied.api.v1.LoseShipment
+	(*ReturnShipment)(nil),     // 34: allied.api.v1.ReturnShipment
+	(*ReverseShipment)(nil),    // 35: allied.api.v1.ReverseShipment
+	(*CloseShipment)(nil),      // 36: allied.api.v1.CloseShipment
+	(*RevalueShipment)(nil),    // 37: allied.api.v1.RevalueShipment
+	(*PaymentParty)(nil),       // 38: allied.api.v1.PaymentParty
+	(*InstructPayment)(nil),    // 39: allied.api.v1.InstructPayment
+	(*AcceptPayment)(nil),      // 40: allied.api.v1.AcceptPayment
+	(*RejectPayment)(nil),      // 41: allied.api.v1.RejectPayment
+	(*BookPayment)(nil),        // 42: allied.api.v1.BookPayment
+	(*ReturnPayment)(nil),      // 43: allied.api.v1.ReturnPayment
+	(*ReversePayment)(nil),     // 44: allied.api.v1.ReversePayment
+	(*AccrueInterest)(nil),     // 45: allied.api.v1.AccrueInterest
+	(*PayInterest)(nil),        // 46: allied.api.v1.PayInterest
+	(*RepayLoan)(nil),          // 47: allied.api.v1.RepayLoan
+	(*ForgiveLoan)(nil),        // 48: allied.api.v1.ForgiveLoan
+	(*CompleteImport)(nil),     // 49: allied.api.v1.CompleteImport
+	(*ColumnTotal)(nil),        // 50: allied.api.v1.ColumnTotal
+	(*FlagCount)(nil),          // 51: allied.api.v1.FlagCount
+	(*Answer)(nil),             // 52: allied.api.v1.Answer
+	(*DrawStatus)(nil),         // 53: allied.api.v1.DrawStatus
+	(*v1.Source)(nil),          // 54: allied.event.v1.Source
+	(*v1.Override)(nil),        // 55: allied.event.v1.Override
+	(*v1.Flag)(nil),            // 56: allied.event.v1.Flag
+	(*v1.CategoryMapping)(nil), // 57: allied.event.v1.CategoryMapping
 }
 var file_allied_api_v1_command_proto_depIdxs = []int32{
-	29, // 0: allied.api.v1.Command.sources:type_name -> allied.event.v1.Source
-	30, // 1: allied.api.v1.Command.override:type_name -> allied.event.v1.Override
-	31, // 2: allied.api.v1.Command.flags:type_name -> allied.event.v1.Flag
+	54, // 0: allied.api.v1.Command.sources:type_name -> allied.event.v1.Source
+	55, // 1: allied.api.v1.Command.override:type_name -> allied.event.v1.Override
+	56, // 2: allied.api.v1.Command.flags:type_name -> allied.event.v1.Flag
 	4,  // 3: allied.api.v1.Command.announce_pledge:type_name -> allied.api.v1.AnnouncePledge
 	5,  // 4: allied.api.v1.Command.commit_pledge:type_name -> allied.api.v1.CommitPledge
 	7,  // 5: allied.api.v1.Command.allocate_pledge:type_name -> allied.api.v1.AllocatePledge
@@ -2800,33 +4808,68 @@ var file_allied_api_v1_command_proto_depIdxs = []int32{
 	21, // 18: allied.api.v1.Command.reclassify_line:type_name -> allied.api.v1.ReclassifyLine
 	22, // 19: allied.api.v1.Command.revalue_line:type_name -> allied.api.v1.RevalueLine
 	23, // 20: allied.api.v1.Command.claim_delivery:type_name -> allied.api.v1.ClaimDelivery
-	24, // 21: allied.api.v1.Command.complete_import:type_name -> allied.api.v1.CompleteImport
-	32, // 22: allied.api.v1.Line.mapping:type_name -> allied.event.v1.CategoryMapping
-	1,  // 23: allied.api.v1.Line.values:type_name -> allied.api.v1.Value
-	31, // 24: allied.api.v1.Line.flags:type_name -> allied.event.v1.Flag
-	29, // 25: allied.api.v1.Line.sources:type_name -> allied.event.v1.Source
-	32, // 26: allied.api.v1.Item.mapping:type_name -> allied.event.v1.CategoryMapping
-	1,  // 27: allied.api.v1.Item.unit_prices:type_name -> allied.api.v1.Value
-	1,  // 28: allied.api.v1.Item.values:type_name -> allied.api.v1.Value
-	31, // 29: allied.api.v1.Item.flags:type_name -> allied.event.v1.Flag
-	29, // 30: allied.api.v1.Item.sources:type_name -> allied.event.v1.Source
-	2,  // 31: allied.api.v1.AnnouncePledge.lines:type_name -> allied.api.v1.Line
-	6,  // 32: allied.api.v1.CommitPledge.commitments:type_name -> allied.api.v1.CommitLine
-	2,  // 33: allied.api.v1.CommitLine.line:type_name -> allied.api.v1.Line
-	2,  // 34: allied.api.v1.AllocatePledge.line:type_name -> allied.api.v1.Line
-	3,  // 35: allied.api.v1.AllocatePledge.items:type_name -> allied.api.v1.Item
-	2,  // 36: allied.api.v1.ScheduleTranche.contingent:type_name -> allied.api.v1.Line
-	13, // 37: allied.api.v1.ReserveDraw.stated:type_name -> allied.api.v1.AssetAmount
-	32, // 38: allied.api.v1.ReclassifyLine.mapping:type_name -> allied.event.v1.CategoryMapping
-	13, // 39: allied.api.v1.ClaimDelivery.stated:type_name -> allied.api.v1.AssetAmount
-	25, // 40: allied.api.v1.CompleteImport.columns:type_name -> allied.api.v1.ColumnTotal
-	26, // 41: allied.api.v1.CompleteImport.flag_counts:type_name -> allied.api.v1.FlagCount
-	28, // 42: allied.api.v1.Answer.draw:type_name -> allied.api.v1.DrawStatus
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	49, // 21: allied.api.v1.Command.complete_import:type_name -> allied.api.v1.CompleteImport
+	24, // 22: allied.api.v1.Command.plan_shipment:type_name -> allied.api.v1.PlanShipment
+	27, // 23: allied.api.v1.Command.dispatch_shipment:type_name -> allied.api.v1.DispatchShipment
+	28, // 24: allied.api.v1.Command.arrive_shipment:type_name -> allied.api.v1.ArriveShipment
+	29, // 25: allied.api.v1.Command.hand_over_shipment:type_name -> allied.api.v1.HandOverShipment
+	30, // 26: allied.api.v1.Command.verify_shipment:type_name -> allied.api.v1.VerifyShipment
+	31, // 27: allied.api.v1.Command.report_discrepancy:type_name -> allied.api.v1.ReportDiscrepancy
+	32, // 28: allied.api.v1.Command.find_shipment:type_name -> allied.api.v1.FindShipment
+	33, // 29: allied.api.v1.Command.lose_shipment:type_name -> allied.api.v1.LoseShipment
+	34, // 30: allied.api.v1.Command.return_shipment:type_name -> allied.api.v1.ReturnShipment
+	35, // 31: allied.api.v1.Command.reverse_shipment:type_name -> allied.api.v1.ReverseShipment
+	36, // 32: allied.api.v1.Command.close_shipment:type_name -> allied.api.v1.CloseShipment
+	37, // 33: allied.api.v1.Command.revalue_shipment:type_name -> allied.api.v1.RevalueShipment
+	39, // 34: allied.api.v1.Command.instruct_payment:type_name -> allied.api.v1.InstructPayment
+	40, // 35: allied.api.v1.Command.accept_payment:type_name -> allied.api.v1.AcceptPayment
+	41, // 36: allied.api.v1.Command.reject_payment:type_name -> allied.api.v1.RejectPayment
+	42, // 37: allied.api.v1.Command.book_payment:type_name -> allied.api.v1.BookPayment
+	43, // 38: allied.api.v1.Command.return_payment:type_name -> allied.api.v1.ReturnPayment
+	44, // 39: allied.api.v1.Command.reverse_payment:type_name -> allied.api.v1.ReversePayment
+	45, // 40: allied.api.v1.Command.accrue_interest:type_name -> allied.api.v1.AccrueInterest
+	46, // 41: allied.api.v1.Command.pay_interest:type_name -> allied.api.v1.PayInterest
+	47, // 42: allied.api.v1.Command.repay_loan:type_name -> allied.api.v1.RepayLoan
+	48, // 43: allied.api.v1.Command.forgive_loan:type_name -> allied.api.v1.ForgiveLoan
+	57, // 44: allied.api.v1.Line.mapping:type_name -> allied.event.v1.CategoryMapping
+	1,  // 45: allied.api.v1.Line.values:type_name -> allied.api.v1.Value
+	56, // 46: allied.api.v1.Line.flags:type_name -> allied.event.v1.Flag
+	54, // 47: allied.api.v1.Line.sources:type_name -> allied.event.v1.Source
+	57, // 48: allied.api.v1.Item.mapping:type_name -> allied.event.v1.CategoryMapping
+	1,  // 49: allied.api.v1.Item.unit_prices:type_name -> allied.api.v1.Value
+	1,  // 50: allied.api.v1.Item.values:type_name -> allied.api.v1.Value
+	56, // 51: allied.api.v1.Item.flags:type_name -> allied.event.v1.Flag
+	54, // 52: allied.api.v1.Item.sources:type_name -> allied.event.v1.Source
+	2,  // 53: allied.api.v1.AnnouncePledge.lines:type_name -> allied.api.v1.Line
+	6,  // 54: allied.api.v1.CommitPledge.commitments:type_name -> allied.api.v1.CommitLine
+	2,  // 55: allied.api.v1.CommitLine.line:type_name -> allied.api.v1.Line
+	2,  // 56: allied.api.v1.AllocatePledge.line:type_name -> allied.api.v1.Line
+	3,  // 57: allied.api.v1.AllocatePledge.items:type_name -> allied.api.v1.Item
+	2,  // 58: allied.api.v1.ScheduleTranche.contingent:type_name -> allied.api.v1.Line
+	13, // 59: allied.api.v1.ReserveDraw.stated:type_name -> allied.api.v1.AssetAmount
+	57, // 60: allied.api.v1.ReclassifyLine.mapping:type_name -> allied.event.v1.CategoryMapping
+	13, // 61: allied.api.v1.ClaimDelivery.stated:type_name -> allied.api.v1.AssetAmount
+	25, // 62: allied.api.v1.PlanShipment.lines:type_name -> allied.api.v1.PlanLine
+	13, // 63: allied.api.v1.PlanLine.stated:type_name -> allied.api.v1.AssetAmount
+	13, // 64: allied.api.v1.Moving.stated:type_name -> allied.api.v1.AssetAmount
+	26, // 65: allied.api.v1.DispatchShipment.movements:type_name -> allied.api.v1.Moving
+	26, // 66: allied.api.v1.HandOverShipment.movements:type_name -> allied.api.v1.Moving
+	26, // 67: allied.api.v1.VerifyShipment.movements:type_name -> allied.api.v1.Moving
+	26, // 68: allied.api.v1.ReportDiscrepancy.movement:type_name -> allied.api.v1.Moving
+	26, // 69: allied.api.v1.FindShipment.movements:type_name -> allied.api.v1.Moving
+	26, // 70: allied.api.v1.LoseShipment.movements:type_name -> allied.api.v1.Moving
+	26, // 71: allied.api.v1.ReturnShipment.movements:type_name -> allied.api.v1.Moving
+	13, // 72: allied.api.v1.InstructPayment.stated:type_name -> allied.api.v1.AssetAmount
+	38, // 73: allied.api.v1.InstructPayment.debtor:type_name -> allied.api.v1.PaymentParty
+	38, // 74: allied.api.v1.InstructPayment.creditor:type_name -> allied.api.v1.PaymentParty
+	50, // 75: allied.api.v1.CompleteImport.columns:type_name -> allied.api.v1.ColumnTotal
+	51, // 76: allied.api.v1.CompleteImport.flag_counts:type_name -> allied.api.v1.FlagCount
+	53, // 77: allied.api.v1.Answer.draw:type_name -> allied.api.v1.DrawStatus
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_allied_api_v1_command_proto_init() }
@@ -2854,6 +4897,28 @@ func file_allied_api_v1_command_proto_init() {
 		(*Command_RevalueLine)(nil),
 		(*Command_ClaimDelivery)(nil),
 		(*Command_CompleteImport)(nil),
+		(*Command_PlanShipment)(nil),
+		(*Command_DispatchShipment)(nil),
+		(*Command_ArriveShipment)(nil),
+		(*Command_HandOverShipment)(nil),
+		(*Command_VerifyShipment)(nil),
+		(*Command_ReportDiscrepancy)(nil),
+		(*Command_FindShipment)(nil),
+		(*Command_LoseShipment)(nil),
+		(*Command_ReturnShipment)(nil),
+		(*Command_ReverseShipment)(nil),
+		(*Command_CloseShipment)(nil),
+		(*Command_RevalueShipment)(nil),
+		(*Command_InstructPayment)(nil),
+		(*Command_AcceptPayment)(nil),
+		(*Command_RejectPayment)(nil),
+		(*Command_BookPayment)(nil),
+		(*Command_ReturnPayment)(nil),
+		(*Command_ReversePayment)(nil),
+		(*Command_AccrueInterest)(nil),
+		(*Command_PayInterest)(nil),
+		(*Command_RepayLoan)(nil),
+		(*Command_ForgiveLoan)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2861,7 +4926,7 @@ func file_allied_api_v1_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_allied_api_v1_command_proto_rawDesc), len(file_allied_api_v1_command_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

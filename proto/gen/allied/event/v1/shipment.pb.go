@@ -815,8 +815,10 @@ func (x *ShipmentRevalued) GetDelta() *Amount {
 // ShipmentClosed: nothing more moves. What was reserved and not dispatched is released after it.
 type ShipmentClosed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Without splits: what each draw has not used.
-	Unused        []*Movement `protobuf:"bytes,1,rep,name=unused,proto3" json:"unused,omitempty"`
+	// What each draw has not used, without reliefs.
+	Unused []*Movement `protobuf:"bytes,1,rep,name=unused,proto3" json:"unused,omitempty"`
+	// The draws that it has used, without amounts; they are settled after it.
+	Used          []*Movement `protobuf:"bytes,2,rep,name=used,proto3" json:"used,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -854,6 +856,13 @@ func (*ShipmentClosed) Descriptor() ([]byte, []int) {
 func (x *ShipmentClosed) GetUnused() []*Movement {
 	if x != nil {
 		return x.Unused
+	}
+	return nil
+}
+
+func (x *ShipmentClosed) GetUsed() []*Movement {
+	if x != nil {
+		return x.Used
 	}
 	return nil
 }
@@ -900,9 +909,10 @@ const file_allied_event_v1_shipment_proto_rawDesc = "" +
 	"\x06pledge\x18\x02 \x01(\tR\x06pledge\x12,\n" +
 	"\x05stage\x18\x03 \x01(\x0e2\x16.allied.event.v1.StageR\x05stage\x12\x14\n" +
 	"\x05asset\x18\x04 \x01(\tR\x05asset\x12-\n" +
-	"\x05delta\x18\x05 \x01(\v2\x17.allied.event.v1.AmountR\x05delta\"C\n" +
+	"\x05delta\x18\x05 \x01(\v2\x17.allied.event.v1.AmountR\x05delta\"r\n" +
 	"\x0eShipmentClosed\x121\n" +
-	"\x06unused\x18\x01 \x03(\v2\x19.allied.event.v1.MovementR\x06unused*\xbb\x01\n" +
+	"\x06unused\x18\x01 \x03(\v2\x19.allied.event.v1.MovementR\x06unused\x12-\n" +
+	"\x04used\x18\x02 \x03(\v2\x19.allied.event.v1.MovementR\x04used*\xbb\x01\n" +
 	"\rDeliveryPoint\x12\x1e\n" +
 	"\x1aDELIVERY_POINT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18DELIVERY_POINT_DEPARTURE\x10\x01\x12\x17\n" +
@@ -972,11 +982,12 @@ var file_allied_event_v1_shipment_proto_depIdxs = []int32{
 	17, // 12: allied.event.v1.ShipmentRevalued.stage:type_name -> allied.event.v1.Stage
 	18, // 13: allied.event.v1.ShipmentRevalued.delta:type_name -> allied.event.v1.Amount
 	16, // 14: allied.event.v1.ShipmentClosed.unused:type_name -> allied.event.v1.Movement
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	16, // 15: allied.event.v1.ShipmentClosed.used:type_name -> allied.event.v1.Movement
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_allied_event_v1_shipment_proto_init() }
