@@ -39,6 +39,9 @@ func Random(t *rapid.T, s *shipment.State) shipment.Command {
 	case "damaged":
 		return Report(eventv1.Discrepancy_DISCREPANCY_DAMAGED, r.part(eventv1.Stage_STAGE_DISPATCHED))
 	case "find":
+		if !r.any(eventv1.Stage_STAGE_MISSING) {
+			return Short(r.part(eventv1.Stage_STAGE_DISPATCHED))
+		}
 		return Find(r.parts(eventv1.Stage_STAGE_MISSING)...)
 	case "lose":
 		return Lose(r.parts(eventv1.Stage_STAGE_MISSING, eventv1.Stage_STAGE_DISPATCHED)...)
@@ -55,6 +58,9 @@ func Random(t *rapid.T, s *shipment.State) shipment.Command {
 	case "revalue":
 		return r.revalue()
 	default:
+		if rapid.Bool().Draw(t, "not yet") {
+			return Verify(r.parts(eventv1.Stage_STAGE_HANDED_OVER, eventv1.Stage_STAGE_CLAIMED)...)
+		}
 		return Close()
 	}
 }
@@ -92,6 +98,16 @@ func (r random) draw(stages []eventv1.Stage) uuid.UUID {
 	return rapid.SampledFrom(some).Draw(r.t, "draw")
 }
 
+// any tells whether anything stands at a stage.
+func (r random) any(stage eventv1.Stage) bool {
+	for _, l := range r.s.Lines {
+		if _, there := standing(r.s, l.Draw, []eventv1.Stage{stage}); there {
+			return true
+		}
+	}
+	return false
+}
+
 // parts is a part of one draw, or all that stands.
 func (r random) parts(stages ...eventv1.Stage) []shipment.Part {
 	if rapid.IntRange(0, 3).Draw(r.t, "all") == 0 {
@@ -122,9 +138,19 @@ func (r random) part(stages ...eventv1.Stage) shipment.Part {
 }
 
 func (r random) revalue() shipment.Command {
-	stage := rapid.SampledFrom([]eventv1.Stage{
+	stages := []eventv1.Stage{
 		eventv1.Stage_STAGE_DISPATCHED, eventv1.Stage_STAGE_HANDED_OVER, eventv1.Stage_STAGE_CLAIMED, eventv1.Stage_STAGE_VERIFIED,
-	}).Draw(r.t, "stage")
+	}
+	var some []eventv1.Stage
+	for _, st := range stages {
+		if r.any(st) {
+			some = append(some, st)
+		}
+	}
+	if len(some) == 0 {
+		some = stages
+	}
+	stage := rapid.SampledFrom(some).Draw(r.t, "stage")
 	c := &shipment.Revalue{Meta: Meta(), Draw: r.draw([]eventv1.Stage{stage}), Stage: stage, Asset: others[0]}
 	if l := r.s.Line(c.Draw); l != nil && l.Asset == pledgetest.EUR && rapid.Bool().Draw(r.t, "in control") {
 		c.Asset = l.Asset
