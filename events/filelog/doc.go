@@ -7,7 +7,8 @@
 //	DIR/log/00000001.seg   the first segment; the last one is live, all others are sealed for ever and read-only
 //	DIR/index/             a Pebble database from stream to place; derived, safe to delete while no ledger runs
 //
-// DIR/log is the record. All numbers in segments are little-endian. A copy made beside a running ledger takes head first.
+// DIR/log is the record. All numbers in segments are little-endian. A copy made beside a running ledger takes head first, and
+// cuts the live segment there, as Backup does.
 //
 // # A segment
 //

@@ -89,9 +89,12 @@ func readHead(d folder) (m mark, damaged int, err error) {
 }
 
 // createHead makes the head file of a new log, before its first segment, so that a log without one is known to be damaged.
-func createHead(d folder, log uuid.UUID) error {
-	first := mark{log: log}
-	second := mark{log: log, turn: 1}
+func createHead(d folder, log uuid.UUID) error { return writeMarks(d, log, 0, 0) }
+
+// writeMarks makes a head file whose marks both name one place, whole or not at all.
+func writeMarks(d folder, log uuid.UUID, end, events uint64) error {
+	first := mark{log: log, end: end, events: events}
+	second := mark{log: log, turn: 1, end: end, events: events}
 	return d.create(headName, append(first.text(), second.text()...))
 }
 
