@@ -24,7 +24,8 @@ import (
 func isUnavailable(err error) bool {
 	var nobody *query.UnavailableError
 	var inUse *boot.InUseError
-	if errors.As(err, &nobody) || errors.As(err, &inUse) {
+	var locked *filelog.InUseError
+	if errors.As(err, &nobody) || errors.As(err, &inUse) || errors.As(err, &locked) {
 		return true
 	}
 	for _, target := range []error{

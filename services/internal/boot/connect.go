@@ -50,16 +50,21 @@ func Connect(ctx context.Context, t Target, log *zap.Logger) (*client.Client, fu
 		}
 		return client.New(nc, client.Config{Logger: log}), closing(nc), nil
 	}
-	owner, err := ReadOwner(t.DataDir)
-	if err != nil {
-		return nil, nil, err
-	}
-	if owner.URL != "" {
-		if c, disconnect, ok := served(ctx, owner, log); ok {
-			return c, disconnect, nil
-		}
+	c, disconnect, err := ConnectServing(ctx, t.DataDir, log)
+	if c != nil || err != nil {
+		return c, disconnect, err
 	}
 	return connectHere(ctx, t, log)
+}
+
+// ConnectServing returns a client of the server that serves a folder now, and what disconnects it; nil where nobody does. It starts nothing.
+func ConnectServing(ctx context.Context, dir string, log *zap.Logger) (*client.Client, func() error, error) {
+	owner, err := ReadOwner(dir)
+	if err != nil || owner.URL == "" {
+		return nil, nil, err
+	}
+	c, disconnect, _ := served(ctx, owner, log)
+	return c, disconnect, nil
 }
 
 // served connects to the server that a folder names, unless it is gone: its port may be another program's by now, so the log is compared.
