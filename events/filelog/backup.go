@@ -69,10 +69,10 @@ func Backup(ctx context.Context, config BackupConfig) (report BackupReport, err 
 	}
 	b := backup{BackupConfig: config, to: folder{fs: config.ToFS, dir: config.ToFS.PathJoin(config.To, "log")}}
 	if err := b.readSource(); err != nil {
-		return report, fmt.Errorf("back up %s: %w", config.From, err)
+		return report, fmt.Errorf("copy the log of %s: %w", config.From, err)
 	}
 	if err := b.copy(ctx); err != nil {
-		return report, fmt.Errorf("back up %s to %s: %w", config.From, config.To, err)
+		return report, fmt.Errorf("copy the log of %s to %s: %w", config.From, config.To, err)
 	}
 	return b.report, nil
 }
