@@ -233,7 +233,7 @@ func (d *draw) reopen(j *Journal, m *eventv1.Movement) error {
 	if l.control == "" {
 		for _, s := range []eventv1.Stage{
 			eventv1.Stage_STAGE_VERIFIED, eventv1.Stage_STAGE_HANDED_OVER, eventv1.Stage_STAGE_CLAIMED, eventv1.Stage_STAGE_DISPATCHED,
-			eventv1.Stage_STAGE_BOOKED, eventv1.Stage_STAGE_INSTRUCTED,
+			eventv1.Stage_STAGE_MISSING, eventv1.Stage_STAGE_LOST, eventv1.Stage_STAGE_BOOKED, eventv1.Stage_STAGE_INSTRUCTED,
 		} {
 			d.tell(j, s, "")
 		}

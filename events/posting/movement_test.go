@@ -689,7 +689,10 @@ func TestADrawWithoutAmountMovesItsUnknown(t *testing.T) {
 	w.posts(ship.Find(), `unknown missing:in 2 tracker -1`)
 	w.posts(ship.HandOver(), `unknown handed_over:in 2 tracker +1`)
 	w.posts(ship.Reverse(4), `unknown handed_over:in 2 tracker -1`)
-	w.posts(ship.Reopen(), `unknown dispatched:in 2 tracker -1`)
+	w.do(ship.Short(ship.All(7)))
+	w.posts(ship.Reopen(), `
+		unknown dispatched:in 2 tracker -1
+		unknown missing:in 2 tracker -1`)
 	w.posts(&pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: id(7)}, `unknown reserved:in 2 tracker -1`)
 }
 

@@ -458,6 +458,10 @@ func TestADrawThatCannotBeCountedMovesWhole(t *testing.T) {
 	c.When(kit.Dispatch()).ThenRefused(t, "nothing_to_move")
 	c.When(kit.Dispatch(kit.All(9))).ThenRefused(t, "not_there")
 	c.When(kit.Close()).Then(t, &eventv1.ShipmentClosed{})
+	// Not even what was missing of it.
+	c = after(t, uncounted(), kit.Dispatch(), kit.Short(kit.All(9)), kit.Reopen())
+	c.When(kit.Find(kit.All(9))).ThenRefused(t, "not_there")
+	c.When(kit.Reverse(2)).ThenRefused(t, "gone_further")
 	after(t, uncounted()).When(kit.Close()).Then(t, &eventv1.ShipmentClosed{Unused: all})
 }
 

@@ -143,20 +143,16 @@ func (s *State) moved(event uuid.UUID, to eventv1.Stage, movements ...*eventv1.M
 	s.Moves = append(s.Moves, Move{event, to, movements})
 }
 
-// reopened undoes every rung that the movement names, the upper ones first, and gives back what they held of the draw.
+// reopened undoes every rung that the movement names, the upper ones first, and gives back what they held of the draw. What cannot be counted
+// comes back whole, from wherever it was.
 func (s *State) reopened(m *eventv1.Movement) {
 	l := s.of(m)
+	if l.Asset == "" {
+		l.Rungs = nil
+		return
+	}
 	for _, x := range m.GetSplit().GetReliefs() {
 		l.Undo(drawn.Amount(x.Amount), x.Stage, below(x.Stage))
-	}
-	if l.Asset == "" {
-		for _, st := range []eventv1.Stage{
-			eventv1.Stage_STAGE_VERIFIED, eventv1.Stage_STAGE_HANDED_OVER, eventv1.Stage_STAGE_CLAIMED, eventv1.Stage_STAGE_DISPATCHED,
-		} {
-			if l.Has(st) {
-				l.Undo(drawn.Amount(nil), st, below(st))
-			}
-		}
 	}
 	l.Release(drawn.Amount(m.Amount))
 }
