@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	// layout is the version of the sink's own tables, kept in the file's user_version.
-	layout = 1
+	// Layout is the version of the sink's own tables, kept in the file's user_version.
+	Layout = 1
 	// readersMax bounds the connections that read at once; others wait.
 	readersMax = 8
 	// busyMillisMax is how long a writer waits for a writer in another process.
@@ -89,15 +89,22 @@ func Open(path string) (*Sink, error) {
 // OpenReader opens an existing file for reading, also beside a process that writes it, and in a folder that cannot be written. Where there is
 // no file, the error is fs.ErrNotExist.
 func OpenReader(path string) (*Reader, error) {
+	return newReader(path, !writable(filepath.Dir(path)) && alone(path))
+}
+
+// OpenStill is OpenReader, but leaves no file of its own beside one that no process has open: only for a look at it while nobody begins to
+// write it.
+func OpenStill(path string) (*Reader, error) { return newReader(path, alone(path)) }
+
+func newReader(path string, immutable bool) (*Reader, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("read views: %w", err)
 	}
-	frozen := !writable(filepath.Dir(path))
-	db, err := openReader(path, frozen && alone(path))
+	db, err := openReader(path, immutable)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{reader{path: path, read: db, frozen: frozen}}
+	r := &Reader{reader{path: path, read: db, frozen: !writable(filepath.Dir(path))}}
 	if err := checkLayout(context.Background(), db); err != nil {
 		return nil, errors.Join(r.explain("open", err), db.Close())
 	}
@@ -151,7 +158,7 @@ func (s *Sink) prepare() error {
 	if err := checkLayout(ctx, s.write); err != nil {
 		return err
 	}
-	_, err := s.write.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA user_version = %d", viewsTable, layout))
+	_, err := s.write.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA user_version = %d", viewsTable, Layout))
 	return err
 }
 
@@ -164,8 +171,8 @@ func checkLayout(ctx context.Context, db *sql.DB) error {
 	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
 		return err
 	}
-	if found != layout && (found != 0 || tables != 0) {
-		return damaged("the file has layout %d, and this program knows %d", found, layout)
+	if found != Layout && (found != 0 || tables != 0) {
+		return damaged("the file has layout %d, and this program knows %d", found, Layout)
 	}
 	return nil
 }

@@ -132,6 +132,27 @@ func (f *folder) release() error {
 	return errors.Join(os.Remove(filepath.Join(f.dir, ownerName)), f.lock.Close())
 }
 
+// IsHeld tells whether a process holds a folder now. It makes no file. A process that starts in the moment of
+// the look may find the folder in use, and tries again.
+func IsHeld(dir string) (bool, error) {
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("see who holds %s: %w", dir, err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	held := errors.Is(err, syscall.EWOULDBLOCK)
+	if held {
+		err = nil
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, fmt.Errorf("see who holds %s: %w", dir, err)
+	}
+	return held, nil
+}
+
 // ReadOwner reads who held the folder last; it is zero where nobody does. A process that was killed leaves its name behind.
 func ReadOwner(dir string) (Owner, error) {
 	path := filepath.Join(dir, ownerName)
