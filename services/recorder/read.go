@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/wire"
 	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
 	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -74,7 +76,11 @@ func (r *Recorder) head(ctx context.Context, req *endpoint.Request) error {
 	if err != nil {
 		return failRead(req, err)
 	}
-	return respond(req, r.headOf(h))
+	var header nats.Header
+	if r.dir != "" {
+		header = nats.Header{DirHeader: {url.PathEscape(r.dir)}}
+	}
+	return respondWith(req, r.headOf(h), header)
 }
 
 func (r *Recorder) headOf(h es.Head) *logv1.Head {

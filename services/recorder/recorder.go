@@ -25,6 +25,10 @@ const (
 	FramesSubject = "allied.log.frames"
 )
 
+// DirHeader of the answer to HeadSubject is the folder whose log the recorder holds, on its own machine, escaped as in a URL's path. There is
+// none where the log is not in a folder.
+const DirHeader = "Allied-Ledger-Dir"
+
 const (
 	appendsInFlightMax = 1024
 	readsInFlightMax   = 32
@@ -36,6 +40,8 @@ const (
 
 // Config is what a recorder needs beside its log.
 type Config struct {
+	// Dir is the absolute path of the ledger's folder, for who copies its files; empty where there is none.
+	Dir string
 	// Clock stamps what is recorded.
 	Clock  func() time.Time
 	Logger *zap.Logger
@@ -45,6 +51,7 @@ type Config struct {
 type Recorder struct {
 	log     es.Log
 	id      string
+	dir     string
 	clock   func() time.Time
 	zap     *zap.Logger
 	service *endpoint.Service
@@ -64,7 +71,7 @@ func New(ctx context.Context, dial endpoint.Dialer, log es.Log, cfg Config) (*Re
 	if err != nil {
 		return nil, err
 	}
-	r := &Recorder{log: log, id: log.ID().String(), clock: cfg.Clock, zap: cfg.Logger, service: s}
+	r := &Recorder{log: log, id: log.ID().String(), dir: cfg.Dir, clock: cfg.Clock, zap: cfg.Logger, service: s}
 	r.pageBytesMax = int(s.PayloadBytesMax()) - messageSlackBytes
 	r.recordBytesMax = min(es.RecordBytesMax, r.pageBytesMax-entryOverheadBytes)
 	for _, e := range []struct {
@@ -115,9 +122,13 @@ func overloaded(r *endpoint.Request) error {
 }
 
 func respond(r *endpoint.Request, m proto.Message) error {
+	return respondWith(r, m, nil)
+}
+
+func respondWith(r *endpoint.Request, m proto.Message, header nats.Header) error {
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	return r.Respond(data, nil)
+	return r.Respond(data, header)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,8 +22,9 @@ func (c *cli) backupCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "backup DIR",
 		Short: "Copy the log into a folder, also beside a running server",
-		Long: `Copies the log of the folder that --data names into DIR, which is made: its sealed segments, and the live one up to the end of what was
-answered. The copy opens as a whole log. It holds no views and no index, which are built from the log where it is restored.
+		Long: `Copies the log of a ledger into DIR, which is made: its sealed segments, and the live one up to the end of what was answered. --data names
+the ledger's folder; --server finds it where the server runs on this machine. The copy opens as a whole log. It holds no views and no
+index, which are built from the log where it is restored.
 
 A server goes on meanwhile: its log's files are read as they are, and everything that it had answered when the backup began is in it.
 An earlier backup of the same ledger in DIR is continued: what it holds is compared, and only what is new is copied. A folder that holds
@@ -49,6 +51,9 @@ type backupDoc struct {
 }
 
 func (c *cli) backup(ctx context.Context, dir string) error {
+	if err := c.locate(ctx); err != nil {
+		return err
+	}
 	if err := c.checkLog(); err != nil {
 		return err
 	}
@@ -71,6 +76,34 @@ func (c *cli) backup(ctx context.Context, dir string) error {
 		return err
 	}
 	c.say("it is restored with `%s restore %s --data FOLDER`", quoted(selfCommand()), quoted(dir))
+	return nil
+}
+
+// locate finds the folder of the server that --server names, which must be on this machine: files are copied from the disk they are on.
+func (c *cli) locate(ctx context.Context) error {
+	if c.server == "" {
+		return nil
+	}
+	ledger, disconnect, err := c.connectToRead(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := ledger.Dir(ctx)
+	if err == nil && dir == "" {
+		err = failf(exitFailure, "the ledger at %s keeps its log in memory: there are no files to copy", c.server)
+	}
+	var id string
+	if err == nil {
+		_, id, err = ledger.Head(ctx)
+	}
+	if err := errors.Join(err, disconnect()); err != nil {
+		return err
+	}
+	_, gone := os.Stat(logDir(dir))
+	if here, err := filelog.LogID(nil, dir); errors.Is(gone, fs.ErrNotExist) || err == nil && here.String() != id { // damage is told later
+		return failf(exitFailure, "the ledger at %s lies in %s on another machine: run the command there", c.server, dir)
+	}
+	c.server, c.dataDir = "", dir
 	return nil
 }
 

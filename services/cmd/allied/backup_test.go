@@ -49,6 +49,26 @@ func TestABackupHoldsAllThatAServerHasAnswered(t *testing.T) {
 	must(t, "replay", "--verify", "--data", copied)
 }
 
+// TestABackupFindsTheFolderOfAServer, where it is on this machine.
+func TestABackupFindsTheFolderOfAServer(t *testing.T) {
+	dir, copied := filepath.Join(t.TempDir(), "a ledger, 100 %"), filepath.Join(t.TempDir(), "backup")
+	url, _, _ := served(t, "--data", dir)
+	record(t, dir)
+	if doc := backedUp(t, copied, "--server", url); doc.Events != 1 {
+		t.Errorf("the backup says %+v", doc)
+	}
+	must(t, "replay", "--verify", "--data", copied)
+	if err := os.Rename(dir, dir+" elsewhere"); err != nil { // as the folder of another machine is not here
+		t.Fatal(err)
+	}
+	try(t, "", "backup", copied, "--server", url).refused(t, exitFailure, "on another machine")
+	if err := os.Rename(dir+" elsewhere", dir); err != nil {
+		t.Fatal(err)
+	}
+	memory, _, _ := served(t, "--profile", "dev")
+	try(t, "", "backup", copied, "--server", memory).refused(t, exitFailure, "in memory")
+}
+
 func TestABackupTakesNoFolderOfOthers(t *testing.T) {
 	dir, other, home := aDay(t), guaranteed(t), t.TempDir()
 	if err := os.WriteFile(filepath.Join(home, "notes.txt"), nil, 0o644); err != nil {
@@ -68,7 +88,7 @@ func TestABackupTakesNoFolderOfOthers(t *testing.T) {
 	} {
 		try(t, "", "backup", to, "--data", dir).refused(t, exitFailure, want)
 	}
-	try(t, "", "backup", home, "--server", "nats://127.0.0.1:1").refused(t, exitUsage, "give --data instead of --server")
+	try(t, "", "backup", home, "--server", "nats://127.0.0.1:1").refused(t, exitUnavailable, "is it running?")
 	try(t, "", "backup", home, "--data", filepath.Join(home, "none")).refused(t, exitFailure, "there is no folder")
 	try(t, "", "backup").refused(t, exitUsage, "DIR is missing")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,7 +199,13 @@ func (n *Node) startRecorder(ctx context.Context) error {
 	}
 	n.log, n.logID = log, log.ID().String()
 	n.closers = append(n.closers, log.Close)
-	r, err := recorder.New(ctx, n.dial, log, recorder.Config{Clock: time.Now, Logger: n.zap})
+	cfg := recorder.Config{Clock: time.Now, Logger: n.zap}
+	if n.folder != nil {
+		if cfg.Dir, err = filepath.Abs(n.cfg.DataDir); err != nil {
+			return fmt.Errorf("start recorder: %w", err)
+		}
+	}
+	r, err := recorder.New(ctx, n.dial, log, cfg)
 	if err != nil {
 		return err
 	}

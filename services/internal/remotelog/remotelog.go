@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -53,6 +54,24 @@ func (l *Log) Head(ctx context.Context) (es.Head, string, error) {
 		return es.Head{}, "", fmt.Errorf("ask for the log's head: %w", err)
 	}
 	return es.Head{Position: es.Position(out.Position), Events: out.Events}, out.LogId, nil
+}
+
+// Dir is the ledger's folder on the recorder's machine; empty where its log is in none.
+func (l *Log) Dir(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWaitMax)
+	defer cancel()
+	m, err := l.nc.RequestWithContext(ctx, recorder.HeadSubject, nil)
+	if err == nil {
+		err = endpoint.Failure(m)
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask for the ledger's folder: %w", err)
+	}
+	dir, err := url.PathUnescape(m.Header.Get(recorder.DirHeader))
+	if err != nil {
+		return "", fmt.Errorf("ask for the ledger's folder: %w", err)
+	}
+	return dir, nil
 }
 
 // Page is a run of entries, and the log that they are of.
