@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/events/term"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/registers"
 	"github.com/allied-ledger/allied/projections/internal/words"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
@@ -91,8 +92,7 @@ type Projection struct {
 type account struct {
 	stream, donor, beneficiary, title string
 	status                            pledge.Phase
-	dated                             bool
-	first, last                       int32
+	days                              listing.Days
 	events, unknown                   int64
 	flags                             []string
 	references                        map[reference]bool
@@ -134,7 +134,7 @@ func (p *Projection) Fold(f *es.Fact) error {
 	return p.registers.Fold(f, &p.journal, func(pledge string) error {
 		a := p.account(pledge, f)
 		a.events++
-		a.date(f.Envelope.GetEffective())
+		a.days.Widen(f.Envelope.GetEffective())
 		a.flag(f.Envelope.GetFlags())
 		p.cite(a, f.Envelope.GetSources())
 		p.describe(a, f)
@@ -234,22 +234,6 @@ func (a *account) name(title string) {
 	if a.title == "" {
 		a.title = title
 	}
-}
-
-// date widens the pledge's days by a fact's. Until gives a latest day only; an unknown date gives none.
-func (a *account) date(e *eventv1.Effective) {
-	first, last := e.GetEarliestDay(), e.GetLatestDay()
-	switch e.GetPrecision() {
-	case eventv1.Precision_PRECISION_UNKNOWN, eventv1.Precision_PRECISION_UNSPECIFIED:
-		return
-	case eventv1.Precision_PRECISION_UNTIL:
-		first = last
-	}
-	if !a.dated {
-		a.dated, a.first, a.last = true, first, last
-		return
-	}
-	a.first, a.last = min(a.first, first), max(a.last, last)
 }
 
 func (a *account) flag(flags []*eventv1.Flag) { a.flags = withFlags(a.flags, flags) }

@@ -1,25 +1,15 @@
 package pledges
 
 import (
-	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/words"
-)
-
-const (
-	// pagePledgesMax bounds a page; pagePledges is its size where none is asked for.
-	pagePledgesMax = 1000
-	pagePledges    = 100
 )
 
 // ListRequest asks for pledges. Filters that are empty let everything pass.
@@ -114,11 +104,11 @@ type Undisclosed struct {
 
 // List answers from one moment of the view. It reads every pledge, whatever the page. What it cannot answer is refused with an *es.Refusal.
 func List(ctx context.Context, s engine.Snapshot, req ListRequest) (*Listing, error) {
-	after, err := req.check()
+	page, err := req.check()
 	if err != nil {
 		return nil, err
 	}
-	at, err := checkpoint(ctx, s, req.AtLeast)
+	at, err := listing.Checkpoint(ctx, s, Spec, req.AtLeast)
 	if err != nil {
 		return nil, err
 	}
@@ -127,21 +117,7 @@ func List(ctx context.Context, s engine.Snapshot, req ListRequest) (*Listing, er
 		return nil, err
 	}
 	out := &Listing{Position: at.Position, Ordinal: at.Ordinal, Total: len(found), Pledges: []Pledge{}}
-	slices.SortFunc(found, func(a, b engine.Row) int { return placeOf(a).compare(placeOf(b)) })
-	if after != nil {
-		begin, _ := slices.BinarySearchFunc(found, *after, func(row engine.Row, after place) int {
-			if placeOf(row).compare(after) <= 0 {
-				return -1
-			}
-			return 1
-		})
-		found = found[begin:]
-	}
-	limit := cmp.Or(req.Limit, pagePledges)
-	if len(found) > limit {
-		found = found[:limit]
-		out.Next = placeOf(found[limit-1]).cursor()
-	}
+	found, out.Next = page.Cut(found, listing.Columns{Stream: 0, Donor: 1, First: 5})
 	for _, row := range found {
 		p, err := read(ctx, s, row)
 		if err != nil {
@@ -152,30 +128,22 @@ func List(ctx context.Context, s engine.Snapshot, req ListRequest) (*Listing, er
 	return out, nil
 }
 
-func (r *ListRequest) check() (*place, error) {
+func (r *ListRequest) check() (page listing.Page, err error) {
 	if err := words.Donor("donor", r.Donor); err != nil {
-		return nil, err
+		return page, err
 	}
 	if err := words.Donor("beneficiary", r.Beneficiary); err != nil {
-		return nil, err
+		return page, err
 	}
 	if err := words.Category("category", r.Category); err != nil {
-		return nil, err
+		return page, err
 	}
 	if r.Status != "" {
 		if err := words.Check("status", r.Status, Statuses()); err != nil {
-			return nil, err
+			return page, err
 		}
 	}
-	if r.Limit < 0 || r.Limit > pagePledgesMax {
-		return nil, &es.Refusal{
-			Code: "out_of_range", Field: "limit", Reason: fmt.Sprintf("%d is not within 1 and %d", r.Limit, pagePledgesMax), Remedy: "ask for the next page by its cursor",
-		}
-	}
-	if r.Cursor == "" {
-		return nil, nil
-	}
-	return parseCursor(r.Cursor)
+	return listing.CheckPage(r.Limit, r.Cursor)
 }
 
 // Statuses are the words for how far a pledge has come.
@@ -183,29 +151,18 @@ func Statuses() []string {
 	return []string{string(pledge.Open), string(pledge.Fulfilled), string(pledge.Lapsed)}
 }
 
-func checkpoint(ctx context.Context, s engine.Snapshot, atLeast es.Position) (engine.Checkpoint, error) {
-	at, err := s.Checkpoint(ctx, Spec)
-	if err == nil && at.Position < atLeast {
-		err = &es.Refusal{
-			Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the pledges hold events up to position %d, not yet %d", at.Position, atLeast),
-			Remedy: "ask again when the view has caught up",
-		}
-	}
-	return at, err
-}
-
 // find returns the rows of all pledges that pass.
 func (r *ListRequest) find(ctx context.Context, s engine.Snapshot) ([]engine.Row, error) {
 	var streams []map[string]bool // of each filter that reads another table
 	if r.ExternalID != "" {
-		of, err := streamsWhere(ctx, s, referenceTable, func(row engine.Row) bool { return row[3].Text() == r.ExternalID })
+		of, err := listing.StreamsWhere(ctx, s, Spec.Tables[referenceTable], func(row engine.Row) bool { return row[3].Text() == r.ExternalID })
 		if err != nil {
 			return nil, err
 		}
 		streams = append(streams, of)
 	}
 	if r.Category != "" {
-		of, err := streamsWhere(ctx, s, lineTable, func(row engine.Row) bool { return words.Within(row[5].Text(), r.Category) })
+		of, err := listing.StreamsWhere(ctx, s, Spec.Tables[lineTable], func(row engine.Row) bool { return words.Within(row[5].Text(), r.Category) })
 		if err != nil {
 			return nil, err
 		}
@@ -229,69 +186,4 @@ func (r *ListRequest) passes(row engine.Row) bool {
 		(r.Status == "" || row[4].Text() == r.Status) &&
 		(!r.Over || row[9].Bool()) &&
 		(r.Flag == "" || slices.Contains(strings.Fields(row[10].Text()), r.Flag))
-}
-
-func streamsWhere(ctx context.Context, s engine.Snapshot, table int, match func(engine.Row) bool) (map[string]bool, error) {
-	streams := map[string]bool{}
-	for row, err := range s.Scan(ctx, Spec.Tables[table], engine.Range{}) {
-		if err != nil {
-			return nil, err
-		}
-		if match(row) {
-			streams[row[0].Text()] = true
-		}
-	}
-	return streams, nil
-}
-
-// place is where a pledge stands in a listing; also what a cursor says.
-type place struct {
-	Donor  string `json:"d"`
-	First  int64  `json:"f"`
-	Stream string `json:"s"`
-}
-
-// undatedFirst sorts before every day of the calendar.
-const undatedFirst = -1 << 40
-
-func placeOf(row engine.Row) place {
-	p := place{row[1].Text(), row[5].Int(), row[0].Text()}
-	if row[5].IsNull() {
-		p.First = undatedFirst
-	}
-	return p
-}
-
-func (p place) compare(o place) int {
-	return cmp.Or(cmp.Compare(p.Donor, o.Donor), cmp.Compare(p.First, o.First), cmp.Compare(p.Stream, o.Stream))
-}
-
-func (p place) cursor() string {
-	b, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // two texts and a number always encode
-	}
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-func parseCursor(text string) (*place, error) {
-	var p place
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	if err == nil {
-		err = json.Unmarshal(b, &p)
-	}
-	if err != nil {
-		return nil, &es.Refusal{
-			Code: "bad_cursor", Field: "cursor", Reason: fmt.Sprintf("%q is not the end of a page", text), Remedy: "use the next of the page before, or none",
-		}
-	}
-	return &p, nil
-}
-
-func dayText(v engine.Value) *string {
-	if v.IsNull() {
-		return nil
-	}
-	text := time.Unix(v.Int()*24*60*60, 0).UTC().Format(time.DateOnly)
-	return &text
 }

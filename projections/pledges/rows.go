@@ -8,6 +8,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/google/uuid"
 )
 
@@ -20,7 +21,7 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 	if table == pledgeTable {
 		a := newAccount(stream)
 		a.donor, a.beneficiary, a.title, a.status = row[1].Text(), row[2].Text(), row[3].Text(), pledge.Phase(row[4].Text())
-		a.dated, a.first, a.last = !row[5].IsNull(), int32(row[5].Int()), int32(row[6].Int())
+		a.days = listing.DaysOf(row[5], row[6])
 		a.events, a.unknown, a.flags = row[7].Int(), row[8].Int(), strings.Fields(row[10].Text())
 		p.byStream[stream] = a
 		return nil
@@ -84,10 +85,7 @@ func (p *Projection) flushPledges(put func(int, ...engine.Value) error) error {
 	text := engine.TextOf
 	slices.SortFunc(p.changed, func(a, b *account) int { return strings.Compare(a.stream, b.stream) })
 	for _, a := range p.changed {
-		first, last := engine.NullOf(engine.Day), engine.NullOf(engine.Day)
-		if a.dated {
-			first, last = engine.DayOf(a.first), engine.DayOf(a.last)
-		}
+		first, last := a.days.Values()
 		err := put(pledgeTable, text(a.stream), text(a.donor), text(a.beneficiary), text(a.title), text(string(a.status)), first, last,
 			engine.IntOf(a.events), engine.IntOf(a.unknown), engine.BoolOf(a.over()), text(strings.Join(a.flags, " ")))
 		if err != nil {

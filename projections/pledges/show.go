@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/words"
 )
 
@@ -52,7 +53,7 @@ const idsListedMax = 20
 
 // Show answers from one moment of the view. A pledge that is not there, or an outside id that several have, is refused with an *es.Refusal.
 func Show(ctx context.Context, s engine.Snapshot, req ShowRequest) (*Detail, error) {
-	at, err := checkpoint(ctx, s, req.AtLeast)
+	at, err := listing.Checkpoint(ctx, s, Spec, req.AtLeast)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func lookup(ctx context.Context, s engine.Snapshot, id string) (engine.Row, erro
 func read(ctx context.Context, s engine.Snapshot, row engine.Row) (*Pledge, error) {
 	p := &Pledge{
 		Stream: row[0].Text(), Donor: row[1].Text(), Beneficiary: row[2].Text(), Title: row[3].Text(), Status: row[4].Text(),
-		First: dayText(row[5]), Last: dayText(row[6]), Events: row[7].Int(), Unknown: row[8].Int(), Flags: strings.Fields(row[10].Text()),
+		First: listing.DayText(row[5]), Last: listing.DayText(row[6]), Events: row[7].Int(), Unknown: row[8].Int(), Flags: strings.Fields(row[10].Text()),
 		References: []Reference{},
 	}
 	within := engine.Range{Prefix: row[:1]}

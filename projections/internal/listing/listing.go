@@ -1,0 +1,180 @@
+// Package listing cuts what a view lists into pages: by donor, then by the first day, what has none first, then by stream.
+package listing
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/engine"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+)
+
+const (
+	// pageRowsMax bounds a page; pageRows is its size where none is asked for.
+	pageRowsMax = 1000
+	pageRows    = 100
+)
+
+// Page is the part of a listing that a request asks for.
+type Page struct {
+	limit int
+	after *place
+}
+
+// CheckPage reads a request's limit and cursor. Errors are *es.Refusal.
+func CheckPage(limit int, cursor string) (Page, error) {
+	if limit < 0 || limit > pageRowsMax {
+		return Page{}, &es.Refusal{
+			Code: "out_of_range", Field: "limit", Reason: fmt.Sprintf("%d is not within 1 and %d", limit, pageRowsMax), Remedy: "ask for the next page by its cursor",
+		}
+	}
+	p := Page{limit: cmp.Or(limit, pageRows)}
+	if cursor == "" {
+		return p, nil
+	}
+	var err error
+	p.after, err = parseCursor(cursor)
+	return p, err
+}
+
+// Columns are where a table keeps what its rows are listed by.
+type Columns struct{ Stream, Donor, First int }
+
+// Cut sorts rows, and returns those of the page with the cursor of the next; it is empty on the last.
+func (p Page) Cut(rows []engine.Row, c Columns) (page []engine.Row, next string) {
+	slices.SortFunc(rows, func(a, b engine.Row) int { return c.place(a).compare(c.place(b)) })
+	if p.after != nil {
+		begin, _ := slices.BinarySearchFunc(rows, *p.after, func(row engine.Row, after place) int {
+			if c.place(row).compare(after) <= 0 {
+				return -1
+			}
+			return 1
+		})
+		rows = rows[begin:]
+	}
+	if len(rows) > p.limit {
+		rows = rows[:p.limit]
+		next = c.place(rows[p.limit-1]).cursor()
+	}
+	return rows, next
+}
+
+// place is where a row stands in a listing; also what a cursor says.
+type place struct {
+	Donor  string `json:"d"`
+	First  int64  `json:"f"`
+	Stream string `json:"s"`
+}
+
+// undatedFirst sorts before every day of the calendar.
+const undatedFirst = -1 << 40
+
+func (c Columns) place(row engine.Row) place {
+	p := place{row[c.Donor].Text(), row[c.First].Int(), row[c.Stream].Text()}
+	if row[c.First].IsNull() {
+		p.First = undatedFirst
+	}
+	return p
+}
+
+func (p place) compare(o place) int {
+	return cmp.Or(cmp.Compare(p.Donor, o.Donor), cmp.Compare(p.First, o.First), cmp.Compare(p.Stream, o.Stream))
+}
+
+func (p place) cursor() string {
+	b, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // two texts and a number always encode
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+func parseCursor(text string) (*place, error) {
+	var p place
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(b, &p)
+	}
+	if err != nil {
+		return nil, &es.Refusal{
+			Code: "bad_cursor", Field: "cursor", Reason: fmt.Sprintf("%q is not the end of a page", text), Remedy: "use the next of the page before, or none",
+		}
+	}
+	return &p, nil
+}
+
+// Checkpoint is where a view stands; one that is not yet where a request wants it is refused with an *es.Refusal.
+func Checkpoint(ctx context.Context, s engine.Snapshot, spec engine.Spec, atLeast es.Position) (engine.Checkpoint, error) {
+	at, err := s.Checkpoint(ctx, spec)
+	if err == nil && at.Position < atLeast {
+		err = &es.Refusal{
+			Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the %s hold events up to position %d, not yet %d", spec.Name, at.Position, atLeast),
+			Remedy: "ask again when the view has caught up",
+		}
+	}
+	return at, err
+}
+
+// StreamsWhere names the streams, which are the first column, of a table's rows that match.
+func StreamsWhere(ctx context.Context, s engine.Snapshot, t engine.Table, match func(engine.Row) bool) (map[string]bool, error) {
+	streams := map[string]bool{}
+	for row, err := range s.Scan(ctx, t, engine.Range{}) {
+		if err != nil {
+			return nil, err
+		}
+		if match(row) {
+			streams[row[0].Text()] = true
+		}
+	}
+	return streams, nil
+}
+
+// Days are the earliest and the latest day of some facts; neither where no date is known.
+type Days struct {
+	known       bool
+	first, last int32
+}
+
+// Widen adds a fact's days. Until gives a latest day only; an unknown date gives none.
+func (d *Days) Widen(e *eventv1.Effective) {
+	first, last := e.GetEarliestDay(), e.GetLatestDay()
+	switch e.GetPrecision() {
+	case eventv1.Precision_PRECISION_UNKNOWN, eventv1.Precision_PRECISION_UNSPECIFIED:
+		return
+	case eventv1.Precision_PRECISION_UNTIL:
+		first = last
+	}
+	if !d.known {
+		*d = Days{true, first, last}
+		return
+	}
+	d.first, d.last = min(d.first, first), max(d.last, last)
+}
+
+// Values are the two days as a row keeps them, null where none is known.
+func (d Days) Values() (first, last engine.Value) {
+	if !d.known {
+		return engine.NullOf(engine.Day), engine.NullOf(engine.Day)
+	}
+	return engine.DayOf(d.first), engine.DayOf(d.last)
+}
+
+// DaysOf reads back what Values wrote.
+func DaysOf(first, last engine.Value) Days {
+	return Days{!first.IsNull(), int32(first.Int()), int32(last.Int())}
+}
+
+// DayText writes a day such as 2022-09-13; nil for null.
+func DayText(v engine.Value) *string {
+	if v.IsNull() {
+		return nil
+	}
+	text := time.Unix(v.Int()*24*60*60, 0).UTC().Format(time.DateOnly)
+	return &text
+}
