@@ -66,8 +66,13 @@ func (l *Log) Decide(t testing.TB, stream, donor string, commands ...pledge.Comm
 // TestProjection checks what every projection owes the engine, on random histories of pledges: however the log is cut into batches and
 // whenever the worker starts again, the rows are the same to the byte; they come in key order; and nothing is written that did not change.
 func TestProjection(t *testing.T, create func() engine.Projection) {
+	TestProjectionOf(t, Random, create)
+}
+
+// TestProjectionOf is TestProjection on other histories.
+func TestProjectionOf(t *testing.T, random func(testing.TB, *rapid.T) *Log, create func() engine.Projection) {
 	rapid.Check(t, func(r *rapid.T) {
-		log := Random(t, r)
+		log := random(t, r)
 		want, err := engine.Replay(t.Context(), log.All(), create())
 		if err != nil {
 			r.Fatal(err)

@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/projections/engine"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
@@ -119,6 +121,36 @@ func Checkpoint(ctx context.Context, s engine.Snapshot, spec engine.Spec, atLeas
 		}
 	}
 	return at, err
+}
+
+// Lookup finds the row of a stream of a kind, by its name or its UUID alone. What is not there is refused with an *es.Refusal.
+func Lookup(ctx context.Context, s engine.Snapshot, t engine.Table, kind, id string) (engine.Row, error) {
+	if id == "" {
+		return nil, &es.Refusal{Code: "missing", Field: "id", Reason: fmt.Sprintf("no %s is named", kind), Remedy: "name a stream"}
+	}
+	for _, stream := range names(kind, id) {
+		for row, err := range s.Scan(ctx, t, engine.Range{Prefix: []engine.Value{engine.TextOf(stream)}}) {
+			return row, err
+		}
+	}
+	return nil, &es.Refusal{
+		Code: "not_found", Field: "id", Reason: fmt.Sprintf("there is no %s %q", kind, id), Remedy: fmt.Sprintf("list the %ss, and use the stream of one", kind),
+	}
+}
+
+// names are the streams that a text may mean.
+func names(kind, id string) []string { return []string{id, kind + "-" + strings.ToLower(id)} }
+
+// Pledge is the stream of the pledge that a filter names, by it or by its UUID alone; what cannot be one is refused with an *es.Refusal.
+func Pledge(field, id string) (string, error) {
+	for _, stream := range names(pledge.Kind, id) {
+		if kind, _, err := es.ParseStream(stream); err == nil && kind == pledge.Kind {
+			return stream, nil
+		}
+	}
+	return "", &es.Refusal{
+		Code: "bad_stream", Field: field, Reason: fmt.Sprintf("%q is not a pledge's stream", id), Remedy: "name it as pledge-<uuid>, or by the UUID alone",
+	}
 }
 
 // StreamsWhere names the streams, which are the first column, of a table's rows that match.

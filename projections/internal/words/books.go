@@ -1,6 +1,10 @@
 package words
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
+
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/events/term"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
@@ -40,6 +44,18 @@ func Instrument(i eventv1.Instrument) string {
 		return instruments[i]
 	}
 	return term.Word(i)
+}
+
+// InstrumentOf reads what Instrument wrote.
+func InstrumentOf(word string) (eventv1.Instrument, error) {
+	if at := slices.Index(instruments[:], word); at >= 0 {
+		return eventv1.Instrument(at), nil
+	}
+	n, err := strconv.ParseInt(word, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no instrument", word)
+	}
+	return eventv1.Instrument(n), nil
 }
 
 // HandedOver is a rung of two parts: what was signed for, and what is Claimed.
