@@ -216,8 +216,8 @@ func examineViews(ctx context.Context, dir string, log filelog.Inspection, held 
 		return []finding{broken(check, remedy, err)}
 	}
 	err = kept.View(ctx, func(s engine.Snapshot) error {
-		for _, p := range projections() {
-			f, err := examineView(ctx, s, p.Spec(), log, held)
+		for _, spec := range boot.Specs() {
+			f, err := examineView(ctx, s, spec, log, held)
 			if err != nil {
 				return err
 			}

@@ -13,9 +13,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
-	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
-	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
@@ -43,11 +41,6 @@ none yet they are built, which it says; what is there and wrong is never built a
 	return cmd
 }
 
-// projections are all views of a ledger, in the order in which the state hash takes them.
-func projections() []engine.Projection {
-	return []engine.Projection{balances.New(), pledges.New()}
-}
-
 // replayDoc is what -o json prints.
 type replayDoc struct {
 	*engine.Result
@@ -73,7 +66,7 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 		began = time.Now()
 		result, err = c.verify(ctx, entries)
 	} else {
-		result, err = engine.Replay(ctx, c.watched(entries), projections()...)
+		result, err = engine.Replay(ctx, c.watched(entries), boot.Projections()...)
 	}
 	if err != nil {
 		return verificationFailure(err)
@@ -114,10 +107,7 @@ func (c *cli) prepareVerify(ctx context.Context) (built []string, err error) {
 // keptViews names the views that the folder does not keep, and tells whether one that it keeps is behind a position. What is kept and
 // contradicts itself is an error, before anything could build over it.
 func (c *cli) keptViews(ctx context.Context, pos es.Position) (absent []string, behind bool, err error) {
-	specs := []engine.Spec{}
-	for _, p := range projections() {
-		specs = append(specs, p.Spec())
-	}
+	specs := boot.Specs()
 	views, err := sqlite.OpenReader(viewsFile(c.dataDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, spec := range specs {
@@ -164,12 +154,7 @@ func awaitViews(ctx context.Context, ledger *client.Client) error {
 	if err != nil || head.Events == 0 {
 		return err
 	}
-	var report balances.Report
-	if err := ledger.Query(ctx, "balances", balances.Request{Basis: balances.Quantity, Stages: []string{"announced"}, AtLeast: head.Position}, &report); err != nil {
-		return err
-	}
-	var listing pledges.Listing
-	return ledger.Query(ctx, "pledges", pledges.ListRequest{Limit: 1, AtLeast: head.Position}, &listing)
+	return boot.AwaitViews(ctx, ledger, head.Position)
 }
 
 func (c *cli) verify(ctx context.Context, entries iter.Seq2[es.Entry, error]) (*engine.Result, error) {
@@ -177,7 +162,7 @@ func (c *cli) verify(ctx context.Context, entries iter.Seq2[es.Entry, error]) (*
 	if err != nil {
 		return nil, err
 	}
-	result, err := engine.Verify(ctx, c.watched(entries), views, projections()...)
+	result, err := engine.Verify(ctx, c.watched(entries), views, boot.Projections()...)
 	return result, errors.Join(err, views.Close())
 }
 

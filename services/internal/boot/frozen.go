@@ -84,7 +84,7 @@ func checkFrozen(ctx context.Context, dir string, kept engine.Views) error {
 		return err
 	}
 	return kept.View(ctx, func(s engine.Snapshot) error {
-		for _, spec := range specs() {
+		for _, spec := range Specs() {
 			at, err := s.Checkpoint(ctx, spec)
 			var none *engine.NoViewError
 			switch {

@@ -12,9 +12,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/events/memlog"
-	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
-	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/google/uuid"
 )
@@ -97,9 +95,6 @@ func logEnd(ctx context.Context, dir string) (log uuid.UUID, end es.Position, er
 	return log, end, nil
 }
 
-// specs are the views of a ledger.
-func specs() []engine.Spec { return []engine.Spec{balances.Spec, pledges.Spec} }
-
 // viewMarks are the checkpoints of the folder's views that have read anything.
 func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +106,7 @@ func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
 	}
 	var marks []engine.Checkpoint
 	err = r.View(ctx, func(s engine.Snapshot) error {
-		for _, spec := range specs() {
+		for _, spec := range Specs() {
 			at, err := s.Checkpoint(ctx, spec)
 			var none *engine.NoViewError
 			if errors.As(err, &none) {

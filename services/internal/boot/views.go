@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -10,8 +11,11 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
+	"github.com/allied-ledger/allied/projections/shipments"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/query"
 	"github.com/nats-io/nats.go"
@@ -24,12 +28,32 @@ const atLeastWaitMax = 10 * time.Second
 
 // views is the role that folds the log into read models, and answers queries to them.
 type views struct {
-	nc       *nats.Conn // the feed's
-	sink     engine.Sink
-	server   *query.Server
-	balances *engine.Worker
-	pledges  *engine.Worker
-	zap      *zap.Logger
+	nc      *nats.Conn // the feed's
+	sink    engine.Sink
+	server  *query.Server
+	workers map[string]*engine.Worker // by the name of their view
+	zap     *zap.Logger
+}
+
+// created are the views of a ledger, in the order in which a state hash takes them.
+var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New}
+
+// Projections are the views of an empty log, in the order in which a state hash takes them.
+func Projections() []engine.Projection {
+	var out []engine.Projection
+	for _, create := range created {
+		out = append(out, create())
+	}
+	return out
+}
+
+// Specs declare the views of a ledger, in the same order.
+func Specs() []engine.Spec {
+	var out []engine.Spec
+	for _, p := range Projections() {
+		out = append(out, p.Spec())
+	}
+	return out
 }
 
 func (n *Node) startViews(context.Context) error {
@@ -52,10 +76,9 @@ func (n *Node) startViews(context.Context) error {
 		return err
 	}
 	source, cfg := feed.New(nc, n.zap), engine.Config{Logger: n.zap}
-	n.views = &views{
-		nc: nc, sink: sink, server: server, zap: n.zap,
-		balances: engine.NewWorker(balances.New, source, sink, cfg),
-		pledges:  engine.NewWorker(pledges.New, source, sink, cfg),
+	n.views = &views{nc: nc, sink: sink, server: server, workers: map[string]*engine.Worker{}, zap: n.zap}
+	for _, create := range created {
+		n.views.workers[create().Spec().Name] = engine.NewWorker(create, source, sink, cfg)
 	}
 	n.run(Views, n.views)
 	return n.views.serve()
@@ -63,7 +86,7 @@ func (n *Node) startViews(context.Context) error {
 
 func (v *views) serve() error {
 	return serveViews(v.server, v.sink, func(ctx context.Context, spec engine.Spec, at es.Position) error {
-		return await(ctx, v.workers()[spec.Name], at)
+		return await(ctx, v.workers[spec.Name], at)
 	})
 }
 
@@ -75,7 +98,30 @@ func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 		serveView(s, kept, "balances", balances.Spec, await, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query),
 		serveView(s, kept, "pledges", pledges.Spec, await, func(q pledges.ListRequest) es.Position { return q.AtLeast }, pledges.List),
 		serveView(s, kept, "pledge", pledges.Spec, await, func(q pledges.ShowRequest) es.Position { return q.AtLeast }, pledges.Show),
+		serveView(s, kept, "shipments", shipments.Spec, await, func(q shipments.ListRequest) es.Position { return q.AtLeast }, shipments.List),
+		serveView(s, kept, "shipment", shipments.Spec, await, func(q shipments.ShowRequest) es.Position { return q.AtLeast }, shipments.Show),
+		serveView(s, kept, "payments", payments.Spec, await, func(q payments.ListRequest) es.Position { return q.AtLeast }, payments.List),
+		serveView(s, kept, "payment", payments.Spec, await, func(q payments.ShowRequest) es.Position { return q.AtLeast }, payments.Show),
 	)
+}
+
+// AwaitViews returns once every view of a ledger holds a position, wherever it is served. The view balances is asked by a basis; the others
+// list a page.
+func AwaitViews(ctx context.Context, ledger *client.Client, at es.Position) error {
+	for _, spec := range Specs() {
+		var ask any = struct {
+			Limit   int         `json:"limit"`
+			AtLeast es.Position `json:"at_least"`
+		}{1, at}
+		if spec.Name == balances.Spec.Name {
+			ask = balances.Request{Basis: balances.Quantity, Stages: []string{"announced"}, AtLeast: at}
+		}
+		var answer json.RawMessage
+		if err := ledger.Query(ctx, spec.Name, ask, &answer); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serveView answers queries from one moment of what is kept, once the view holds the position that a query asks for.
@@ -117,7 +163,7 @@ func await(ctx context.Context, w *engine.Worker, at es.Position) error {
 // Run folds until ctx ends. A view that cannot go on stands still and says so to who asks; the others go on.
 func (v *views) Run(ctx context.Context) error {
 	var g errgroup.Group
-	for name, w := range v.workers() {
+	for name, w := range v.workers {
 		g.Go(func() error {
 			if err := w.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				v.zap.Error("view stopped", zap.String("view", name), zap.Error(err))
@@ -126,10 +172,6 @@ func (v *views) Run(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
-}
-
-func (v *views) workers() map[string]*engine.Worker {
-	return map[string]*engine.Worker{balances.Spec.Name: v.balances, pledges.Spec.Name: v.pledges}
 }
 
 // Stop answers the queries that have arrived.
@@ -145,7 +187,7 @@ func (n *Node) awaitViews(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for the log's head: %w", err)
 	}
-	for _, w := range n.views.workers() {
+	for _, w := range n.views.workers {
 		if err := awaitView(ctx, w, head.Position); err != nil {
 			return err
 		}

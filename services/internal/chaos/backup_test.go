@@ -11,10 +11,9 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
-	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
-	"github.com/allied-ledger/allied/projections/pledges"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/boot"
 )
 
 // place is where a backup, or a replay, ends.
@@ -78,7 +77,7 @@ func TestBackupsUnderLoadAreTheLedgerAtTheirPosition(t *testing.T) {
 	s.stop()
 	for restored, at := range taken {
 		got := decoded(t, run(t.Context(), t, binary, "replay", "--verify", "--data", restored, "-o", "json"))
-		want, err := engine.Replay(t.Context(), upTo(filelog.Scan(nil, dir), at.Position), balances.New(), pledges.New())
+		want, err := engine.Replay(t.Context(), upTo(filelog.Scan(nil, dir), at.Position), boot.Projections()...)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,251 @@
+// Package payments shows every payment: what it draws, how it stands with its bank, and what was booked, kept on the way and returned.
+package payments
+
+import (
+	"github.com/allied-ledger/allied/events/drawn"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/payment"
+	"github.com/allied-ledger/allied/events/term"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/google/uuid"
+)
+
+// The tables' places in Spec.
+const (
+	paymentTable = iota
+	bookingTable
+)
+
+// The columns of payments.
+const (
+	streamColumn = iota
+	donorColumn
+	beneficiaryColumn
+	statusColumn
+	firstColumn
+	lastColumn
+	eventsColumn
+	drawColumn
+	pledgeColumn
+	allocationColumn
+	categoryColumn
+	instrumentColumn
+	assetColumn
+	acceptedColumn
+	figureColumn // and what follows, as figures has it
+)
+
+// Spec declares the view.
+var Spec = engine.Spec{Name: "payments", Version: 1, Tables: []engine.Table{
+	paymentTable: {Name: "payments", Key: 1, Columns: append([]engine.Column{
+		streamColumn:      {Name: "stream", Kind: engine.Text},
+		donorColumn:       {Name: "donor", Kind: engine.Text},
+		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text},
+		statusColumn:      {Name: "status", Kind: engine.Text},           // instructed, accepted, rejected, booked, returned
+		firstColumn:       {Name: "first", Kind: engine.Day, Null: true}, // the earliest day of its facts; null where no date is known
+		lastColumn:        {Name: "last", Kind: engine.Day, Null: true},  // the latest
+		eventsColumn:      {Name: "events", Kind: engine.Int},            // how many facts
+		drawColumn:        {Name: "draw", Kind: engine.Text},             // UUID
+		pledgeColumn:      {Name: "pledge", Kind: engine.Text},           // stream
+		allocationColumn:  {Name: "allocation", Kind: engine.Text},       // UUID of the pledge's line
+		categoryColumn:    {Name: "category", Kind: engine.Text},
+		instrumentColumn:  {Name: "instrument", Kind: engine.Text},
+		assetColumn:       {Name: "asset", Kind: engine.Text},    // in which it is instructed
+		acceptedColumn:    {Name: "accepted", Kind: engine.Bool}, // the bank has taken the instruction
+	}, append(figureColumns(), textColumns()...)...)},
+	bookingTable: {Name: "payment_bookings", Key: 2, Hidden: true, Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text},
+		{Name: "event", Kind: engine.Text},
+		{Name: "used", Kind: engine.Amount},   // of what is instructed, the fee included
+		{Name: "fee", Kind: engine.Amount},    // in the instructed asset
+		{Name: "asset", Kind: engine.Text},    // in which it was booked
+		{Name: "booked", Kind: engine.Amount}, // in that asset
+		{Name: "stands", Kind: engine.Bool},   // a reversal may take it back
+	}},
+}}
+
+// figureColumns are in the instructed asset up to drawn, and in the booked asset from booked_amount.
+func figureColumns() []engine.Column {
+	return []engine.Column{
+		{Name: "instructed", Kind: engine.Amount},          // reached, net of what was rejected or returned to be owed again
+		{Name: "instructed_standing", Kind: engine.Amount}, // and not booked
+		{Name: "booked", Kind: engine.Amount},              // reached, without charges, net of what was returned to be owed again
+		{Name: "booked_standing", Kind: engine.Amount},     // and not returned
+		{Name: "charges", Kind: engine.Amount},             // what somebody kept on the way
+		{Name: "returned", Kind: engine.Amount},            // all that came back
+		{Name: "returned_open", Kind: engine.Amount},       // the part of it that is owed again
+		{Name: "drawn", Kind: engine.Amount},               // what the instruction asked to be paid, whatever came of it
+		{Name: "booked_amount", Kind: engine.Amount},       // what stands booked
+		{Name: "principal", Kind: engine.Amount},           // of a loan, still to be paid back
+		{Name: "interest", Kind: engine.Amount},            // of a loan, due and not paid
+	}
+}
+
+func textColumns() []engine.Column {
+	return []engine.Column{
+		{Name: "booked_asset", Kind: engine.Text}, // empty before a booking
+		{Name: "bank_code", Kind: engine.Text},    // the bank's latest ISO 20022 status or reason
+		{Name: "point", Kind: engine.Text},        // of the latest booking: debited, at_intermediary, credited; empty before one
+		{Name: "bank_reference", Kind: engine.Text},
+		{Name: "debtor", Kind: engine.Text},
+		{Name: "debtor_account", Kind: engine.Text},
+		{Name: "debtor_agent", Kind: engine.Text},
+		{Name: "creditor", Kind: engine.Text},
+		{Name: "creditor_account", Kind: engine.Text},
+		{Name: "creditor_agent", Kind: engine.Text},
+		{Name: "end_to_end_id", Kind: engine.Text},
+		{Name: "uetr", Kind: engine.Text},
+		{Name: "tranche", Kind: engine.Text}, // UUID; empty for none
+	}
+}
+
+// Projection folds payments into their rows. All payments are in memory, some hundred bytes each.
+type Projection struct {
+	byStream map[string]*account
+	changed  []*account
+}
+
+// account is one payment: the state that its rules are judged by, and what people want to read beside it.
+type account struct {
+	state  *payment.State
+	days   listing.Days
+	events int64
+	// Of the instructed asset.
+	reopened, drawn money.Amount
+	texts
+
+	changed         bool
+	changedBookings map[uuid.UUID]booking
+}
+
+type texts struct {
+	bankCode, point, reference string
+	debtor, creditor           Party
+	endToEndID, uetr, tranche  string
+}
+
+type booking struct {
+	payment.Booking
+	stands bool
+}
+
+// New returns the view of an empty log.
+func New() engine.Projection { return &Projection{byStream: map[string]*account{}} }
+
+// Spec implements engine.Projection.
+func (p *Projection) Spec() engine.Spec { return Spec }
+
+// Fold implements engine.Projection. What a fact does to the amounts is the aggregate's to say, so that the view shows what the rules see.
+func (p *Projection) Fold(f *es.Fact) error {
+	if f.Envelope.GetKind() != payment.Kind {
+		return nil
+	}
+	a := p.byStream[f.Stream]
+	if a == nil {
+		a = newAccount(f.Stream)
+		p.byStream[f.Stream] = a
+	}
+	if !a.changed {
+		a.changed = true
+		p.changed = append(p.changed, a)
+	}
+	a.events++
+	a.days.Widen(f.Envelope.GetEffective())
+	bookings := len(a.state.Bookings)
+	a.state = payment.Evolve(a.state, f)
+	if len(a.state.Bookings) > bookings {
+		b := &a.state.Bookings[bookings]
+		b.Movement = a.movement(drawn.Amount(b.Movement.Amount)) // which lets go of the fact
+		a.changedBookings[b.Event] = booking{*b, true}
+	}
+	a.describe(f)
+	return nil
+}
+
+func newAccount(stream string) *account {
+	return &account{state: payment.Initial(stream), changedBookings: map[uuid.UUID]booking{}}
+}
+
+// movement is what a reversal takes back: a booking relieves what is instructed and nothing else.
+func (a *account) movement(used money.Amount) *eventv1.Movement {
+	draw := a.state.Line.Draw
+	return &eventv1.Movement{Draw: draw[:], Amount: used.Proto(), Split: &eventv1.Split{
+		Asset: a.state.Line.Asset, Reliefs: []*eventv1.Relief{{Line: draw[:], Stage: eventv1.Stage_STAGE_INSTRUCTED, Amount: used.Proto()}},
+	}}
+}
+
+// describe takes from a fact what the rules do not need.
+func (a *account) describe(f *es.Fact) {
+	switch e := f.Event.(type) {
+	case *eventv1.PaymentInstructed:
+		a.drawn = drawn.Amount(e.Movement.Amount)
+		a.debtor, a.creditor = partyOf(e.Debtor), partyOf(e.Creditor)
+		a.endToEndID, a.uetr = e.EndToEndId, e.Uetr
+		if len(e.Tranche) > 0 {
+			a.tranche = uuid.UUID(e.Tranche).String()
+		}
+	case *eventv1.PaymentAccepted:
+		a.bankCode = e.Status
+	case *eventv1.PaymentRejected:
+		a.bankCode = e.ReasonCode
+	case *eventv1.PaymentBooked:
+		a.point, a.reference = term.Word(e.Point), e.BankReference
+	case *eventv1.PaymentReturned:
+		a.bankCode = e.ReasonCode
+		if e.Reopens {
+			a.reopened = drawn.Sum(a.reopened, drawn.Amount(e.Movement.Amount))
+		}
+	case *eventv1.PaymentReversed:
+		a.changedBookings[uuid.UUID(e.Event)] = booking{Booking: payment.Booking{Event: uuid.UUID(e.Event)}}
+		if len(a.state.Bookings) == 0 {
+			a.point, a.reference = "", ""
+		}
+	}
+}
+
+func partyOf(p *eventv1.Party) Party { return Party{p.GetName(), p.GetAccount(), p.GetAgent()} }
+
+// The words for how a payment stands. One of which a part is booked is booked: its amounts tell what is not.
+const (
+	instructed = "instructed"
+	accepted   = "accepted"
+	rejected   = "rejected"
+	booked     = "booked"
+	returned   = "returned" // and nothing stands booked
+)
+
+// Statuses are the words for how a payment stands.
+func Statuses() []string { return []string{instructed, accepted, rejected, booked, returned} }
+
+func (a *account) status() string {
+	switch {
+	case a.state.Phase == payment.Rejected:
+		return rejected
+	case !a.state.Line.Standing(eventv1.Stage_STAGE_BOOKED).IsZero():
+		return booked
+	case !a.returned().IsZero():
+		return returned
+	case a.state.Phase == payment.Accepted:
+		return accepted
+	}
+	return instructed
+}
+
+// returned is all that came back.
+func (a *account) returned() money.Amount {
+	return drawn.Sum(a.state.Line.At(eventv1.Stage_STAGE_RETURNED).Reached, a.reopened)
+}
+
+// charges are the fees of the bookings that stand.
+func (a *account) charges() (all money.Amount) {
+	for _, b := range a.state.Bookings {
+		all = drawn.Sum(all, b.Fee)
+	}
+	return all
+}
+
+// lends tells whether the payment pays a loan out.
+func (a *account) lends() bool { return a.state.Line.Instrument == eventv1.Instrument_INSTRUMENT_LOAN }
