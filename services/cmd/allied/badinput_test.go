@@ -77,7 +77,7 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"debug frame first", exitUsage, []string{`"first" is not a whole number`}},
 		{"debug frame 1 --data EMPTY", exitFailure, []string{"no ledger in " + empty}},
 		{"debug state nonsense", exitUsage, []string{`"nonsense"`, "such as pledge-"}},
-		{"debug state shipment-6ba7b810-9dad-51d1-80b4-00c04fd430c8", exitUsage, []string{`kind "shipment"`, "pledge or import"}},
+		{"debug state statement-6ba7b810-9dad-51d1-80b4-00c04fd430c8", exitUsage, []string{`kind "statement"`, "pledge, shipment, payment, import"}},
 		{"serve --profile prod", exitUsage, []string{`--profile "prod"`, "dev"}},
 		{"serve --roles recrder --data ABSENT", exitUsage, []string{`no role "recrder"`, `did you mean "recorder"?`}},
 		{"serve --port 99999", exitUsage, []string{"--port is a whole number"}},

@@ -12,7 +12,9 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/events/imports"
+	"github.com/allied-ledger/allied/events/payment"
 	"github.com/allied-ledger/allied/events/pledge"
+	"github.com/allied-ledger/allied/events/shipment"
 	"github.com/allied-ledger/allied/events/wire"
 	"github.com/spf13/cobra"
 )
@@ -156,10 +158,16 @@ func (c *cli) debugState(streamText string, until uint64) error {
 	switch kind {
 	case pledge.Decider.Kind:
 		doc, err = foldStream(c, pledge.Decider, stream, until)
+	case shipment.Decider.Kind:
+		doc, err = foldStream(c, shipment.Decider, stream, until)
+	case payment.Decider.Kind:
+		doc, err = foldStream(c, payment.Decider, stream, until)
 	case imports.Decider.Kind:
 		doc, err = foldStream(c, imports.Decider, stream, until)
 	default:
-		return usagef("no rules are known for streams of kind %q; use %s or %s", kind, pledge.Decider.Kind, imports.Decider.Kind)
+		return usagef("no rules are known for streams of kind %q; use %s", kind, strings.Join([]string{
+			pledge.Decider.Kind, shipment.Decider.Kind, payment.Decider.Kind, imports.Decider.Kind,
+		}, ", "))
 	}
 	if err != nil {
 		return err
@@ -194,7 +202,7 @@ func foldStream[S, C any](c *cli, decider es.Decider[S, C], stream string, until
 	}
 	switch {
 	case events == 0:
-		return nil, failf(exitFailure, "there is no stream %s in this log; `allied pledges` lists the pledges", stream)
+		return nil, failf(exitFailure, "there is no stream %s in this log; `allied pledges`, `shipments` and `payments` list them", stream)
 	case until != math.MaxUint64 && doc.Revision < until:
 		return nil, failf(exitFailure, "stream %s ends at revision %d; --at %d is beyond it", stream, doc.Revision, until)
 	}

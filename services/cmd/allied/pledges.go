@@ -40,15 +40,9 @@ func (c *cli) pledgesCommand() *cobra.Command {
 	flags.StringVar(&req.ExternalID, "external-id", "", "only pledges with this outside id")
 	flags.BoolVar(&req.Over, "over", false, "only pledges of which something stands beyond a cap")
 	flags.UintVar(&limit, "limit", 0, "at most so many pledges (0: all)")
-	flags.Uint64Var(&atLeast, "at-least", 0, "a position that the answer must hold, such as an answer of submit named")
+	atLeastFlag(flags, &atLeast)
 	return cmd
 }
-
-// pledgePagesMax bounds how many pages one listing asks for, and pagePledges how many pledges each holds.
-const (
-	pledgePagesMax = 1000
-	pagePledges    = 1000
-)
 
 // listingDoc is a whole listing. Where events came between its pages, the later ones are true at a later position.
 type listingDoc struct {
@@ -61,8 +55,8 @@ func (c *cli) pledges(ctx context.Context, req pledges.ListRequest, limit int) e
 	if err != nil {
 		return err
 	}
-	doc, err := listPledges(req, limit, func(req pledges.ListRequest) (page pledges.Listing, err error) {
-		return page, refusedQuery(ledger.Query(ctx, "pledges", req, &page))
+	doc, err := listPledges(req, limit, func(req pledges.ListRequest) (got pledges.Listing, err error) {
+		return got, refusedQuery(ledger.Query(ctx, "pledges", req, &got))
 	})
 	if err := errors.Join(err, closeLedger()); err != nil {
 		return err
@@ -75,34 +69,19 @@ func (c *cli) pledges(ctx context.Context, req pledges.ListRequest, limit int) e
 
 // listPledges asks page after page until the limit, or the end.
 func listPledges(req pledges.ListRequest, limit int, ask func(pledges.ListRequest) (pledges.Listing, error)) (*listingDoc, error) {
-	var doc *listingDoc
-	for range pledgePagesMax {
-		req.Limit = pagePledges
-		if limit > 0 {
-			req.Limit = min(req.Limit, limit)
-			if doc != nil {
-				req.Limit = min(req.Limit, limit-len(doc.Pledges))
-			}
-		}
-		page, err := ask(req)
-		if err != nil {
-			return nil, err
-		}
-		if doc == nil {
-			doc = &listingDoc{Listing: page}
+	doc := &listingDoc{}
+	last, next, err := eachPage(limit, req.AtLeast, func(p page) (pageEnd, error) {
+		req.Limit, req.Cursor, req.AtLeast = p.limit, p.cursor, p.atLeast
+		got, err := ask(req)
+		if p.cursor == "" {
+			doc.Listing = got
 		} else {
-			doc.Pledges = append(doc.Pledges, page.Pledges...)
-			if page.Position != doc.Position {
-				doc.LastPagePosition = page.Position
-			}
+			doc.Pledges = append(doc.Pledges, got.Pledges...)
 		}
-		doc.Next = page.Next
-		if page.Next == "" || limit > 0 && len(doc.Pledges) >= limit {
-			return doc, nil
-		}
-		req.Cursor, req.AtLeast = page.Next, page.Position
-	}
-	return nil, failf(exitFailure, "more than %d pledges; list fewer with --donor or --limit", pledgePagesMax*pagePledges)
+		return pageEnd{got.Position, len(got.Pledges), got.Next}, err
+	})
+	doc.LastPagePosition, doc.Next = last, next
+	return doc, err
 }
 
 // pledgeItem is a pledge as JSON lines print it: true by itself.
@@ -131,11 +110,7 @@ func printListing(doc *listingDoc) *printout {
 			clipped(strings.Join(p.Flags, " "), 30))
 		out.items = append(out.items, pledgeItem{p, doc.Position, doc.Ordinal})
 	}
-	note := fmt.Sprintf("%d of %s, at position %d (ordinal %d)", len(doc.Pledges), counted(doc.Total, "pledge", "pledges"), doc.Position, doc.Ordinal)
-	if doc.LastPagePosition > 0 {
-		note += fmt.Sprintf("; the last page at position %d", doc.LastPagePosition)
-	}
-	out.notes = append(out.notes, note)
+	out.notes = append(out.notes, pageNote(len(doc.Pledges), counted(doc.Total, "pledge", "pledges"), doc.Position, doc.Ordinal, doc.LastPagePosition))
 	if len(doc.Pledges) > 0 {
 		out.notes = append(out.notes, "committed, allocated: all that was reached, in the one asset named, which names its basis; `allied pledge show ID` has every asset")
 	}

@@ -69,8 +69,8 @@ func readableMessage(m protoreflect.Message, enclosing string) (object, error) {
 	return out, nil
 }
 
-// assetFor finds in what a field's amounts are counted: `<field>_asset` or `asset` beside it, else that of the split or movement beside it,
-// else the enclosing message's.
+// assetFor finds in what a field's amounts are counted: `<field>_asset` or `asset` beside it, that of the split or the movement beside it, else
+// the enclosing message's.
 func assetFor(m protoreflect.Message, field protoreflect.FieldDescriptor, enclosing string) string {
 	fields := m.Descriptor().Fields()
 	for _, name := range []protoreflect.Name{field.Name() + "_asset", "asset"} {
@@ -81,8 +81,12 @@ func assetFor(m protoreflect.Message, field protoreflect.FieldDescriptor, enclos
 		}
 	}
 	for _, name := range []protoreflect.Name{"split", "movement"} {
-		if f := fields.ByName(name); f != nil && f.Kind() == protoreflect.MessageKind && m.Has(f) {
-			return assetFor(m.Get(f).Message(), field, enclosing)
+		f := fields.ByName(name)
+		if f == nil || f.IsList() || f.Message() == nil || !m.Has(f) {
+			continue
+		}
+		if of := assetFor(m.Get(f).Message(), field, ""); of != "" {
+			return of
 		}
 	}
 	return enclosing

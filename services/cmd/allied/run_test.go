@@ -61,6 +61,73 @@ func TestADayAtWork(t *testing.T) {
 	}
 }
 
+const (
+	moveShipment = "shipment-7d1f5a30-0000-4000-8000-000000000002"
+	movePayment  = "payment-7d1f5a30-0000-4000-8000-000000000003"
+	moveLoan     = "payment-7d1f5a30-0000-4000-8000-000000000004"
+)
+
+// moved is a folder after the commands of testdata/moves.jsonl, one after the other: a shipment of which one truck is lost on the way and two
+// are never sent, a payment of which a part comes back to be owed again, and a loan that is booked in another currency. One dispatch is refused.
+func moved(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "ledger")
+	text, err := os.ReadFile(filepath.Join("testdata", "moves.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := ""
+	for line := range strings.Lines(string(text)) {
+		if r := try(t, line, "submit", "-", "--data", dir, "-o", "jsonl"); r.code != exitOK {
+			refused += r.stdout
+		}
+	}
+	golden(t, "moves.refused", refused)
+	return dir
+}
+
+func TestShipmentsAndPaymentsAtWork(t *testing.T) {
+	dir := moved(t)
+	for _, view := range []struct {
+		name string
+		args []string
+	}{
+		{"shipments", []string{"shipments", "--status", "handed_over"}},
+		{"shipment", []string{"shipment", "show", moveShipment}},
+		{"payments", []string{"payments", "--donor", "SWE"}},
+		{"payment", []string{"payment", "show", strings.TrimPrefix(movePayment, "payment-")}},
+		{"loan", []string{"payment", "show", moveLoan}},
+		{"state_shipment", []string{"debug", "state", moveShipment}},
+		{"state_payment", []string{"debug", "state", movePayment}},
+	} {
+		for _, form := range forms {
+			if strings.HasPrefix(view.name, "state") && form != formJSON {
+				continue
+			}
+			t.Run(view.name+"."+form, func(t *testing.T) {
+				golden(t, view.name+"."+form, must(t, append(view.args, "--data", dir, "-o", form)...))
+			})
+		}
+	}
+	if verified := must(t, "replay", "--verify", "--data", dir, "-o", "json"); !strings.Contains(verified, `"verified": true`) {
+		t.Errorf("printed %s", verified)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says []string
+	}{
+		{[]string{"shipments", "--status", "open"}, exitUsage, []string{"--status", `"open" is not known here`, "planned, dispatched, arrived, handed_over, closed"}},
+		{[]string{"payments", "--donor", "Sweden"}, exitUsage, []string{"--donor", `did you mean "SWE"?`}},
+		{[]string{"payments", "--pledge", movePayment}, exitUsage, []string{"--pledge", "is not a pledge's stream"}},
+		{[]string{"shipment", "show", movePayment}, exitFailure, []string{"there is no shipment", "list the shipments"}},
+		{[]string{"payment", "show"}, exitUsage, []string{"ID is missing"}},
+		{[]string{"debug", "state", "statement-7d1f5a30-0000-4000-8000-000000000009"}, exitUsage, []string{"pledge, shipment, payment"}},
+	} {
+		try(t, "", append(c.args, "--data", dir)...).refused(t, c.code, c.says...)
+	}
+}
+
 func TestAFileSentTwiceRecordsNothing(t *testing.T) {
 	dir := aDay(t)
 	before := must(t, "replay", "--data", dir, "-o", "json")
@@ -229,7 +296,7 @@ func TestCSVQuotesWhatItMust(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	line := `{"donor":"NOR","beneficiary":"UKR","effective":"2024-03-01","commit_pledge":{"title":"a \"quoted\", split\ntitle","commitments":[{"firmness":"firm",` +
 		`"line":{"category":"MIL.AIRDEF","instrument":"grant","values":[{"basis":"donor_stated","asset":"EUR/2@donor_stated","amount":"1"}]}}]}}`
-	if r := try(t, line, "submit", "-", "--data", dir); r.code != exitOK {
+	if r := try(t, line, "submit", "-", "--data", dir, "-o", "jsonl"); r.code != exitOK {
 		t.Fatal(r.stderr)
 	}
 	rows, err := csv.NewReader(strings.NewReader(must(t, "pledges", "--data", dir, "-o", "csv"))).ReadAll()
@@ -283,7 +350,15 @@ func TestCommandsFindTheServerOfAFolder(t *testing.T) {
 
 func TestNobodyIsThere(t *testing.T) {
 	for _, args := range [][]string{
-		{"balances", "--basis", "tracker", "--stage", "committed"}, {"pledges"}, {"pledge", "show", "x"}, {"events"}, {"submit", filepath.Join("testdata", "day.jsonl")},
+		{"balances", "--basis", "tracker", "--stage", "committed"},
+		{"pledges"},
+		{"pledge", "show", "x"},
+		{"shipments"},
+		{"shipment", "show", "x"},
+		{"payments"},
+		{"payment", "show", "x"},
+		{"events"},
+		{"submit", filepath.Join("testdata", "day.jsonl")},
 	} {
 		try(t, "", append(args, "--server", "nats://127.0.0.1:1")...).refused(t, exitUnavailable, "nats://127.0.0.1:1", "is it running?")
 	}

@@ -38,7 +38,7 @@ func readableGo(v reflect.Value, countedIn string) (any, error) {
 	case reflect.Pointer, reflect.Interface:
 		return readableGo(v.Elem(), countedIn)
 	case reflect.Struct:
-		return readableStruct(v)
+		return readableStruct(v, countedIn)
 	case reflect.Slice, reflect.Array:
 		out := make([]any, v.Len())
 		for i := range out {
@@ -52,8 +52,8 @@ func readableGo(v reflect.Value, countedIn string) (any, error) {
 	return v.Interface(), nil
 }
 
-func readableStruct(v reflect.Value) (object, error) {
-	countedIn := ""
+// readableStruct carries the asset of the enclosing struct, for the rungs of a line, which name none.
+func readableStruct(v reflect.Value, countedIn string) (object, error) {
 	if f := v.FieldByName("Asset"); f.IsValid() && f.Kind() == reflect.String {
 		countedIn = f.String()
 	}
