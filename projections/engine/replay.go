@@ -128,7 +128,7 @@ func fold(runs []*run, e es.Entry) error {
 	f, err := wire.Decode(e)
 	name := "replay"
 	for i := 0; err == nil && i < len(runs); i++ {
-		name, err = runs[i].spec.Name, runs[i].Fold(f)
+		name, err = runs[i].spec.Name, apply(runs[i], f)
 	}
 	if err != nil {
 		return &FoldError{Projection: name, Position: e.Position, Ordinal: e.Ordinal, Stream: e.Stream, Err: err}

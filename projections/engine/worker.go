@@ -337,7 +337,7 @@ func (b *batch) fold(ctx context.Context, e es.Entry) error {
 	}
 	f, err := wire.Decode(e)
 	if err == nil {
-		err = b.projection.Fold(f)
+		err = apply(b.projection, f)
 	}
 	if err != nil {
 		return &FoldError{Projection: b.worker.spec.Name, Position: e.Position, Ordinal: e.Ordinal, Stream: e.Stream, Err: err}
@@ -352,6 +352,16 @@ func (b *batch) fold(ctx context.Context, e es.Entry) error {
 		return b.commit(ctx)
 	}
 	return nil
+}
+
+// apply folds a fact. A projection that panics has met what no decider wrote: its view stops there, and the process goes on.
+func apply(p Projection, f *es.Fact) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the fold cannot take the event: %v", r)
+		}
+	}()
+	return p.Fold(f)
 }
 
 func (b *batch) commit(ctx context.Context) error {

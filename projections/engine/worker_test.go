@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -340,5 +341,32 @@ func TestRowsThatCannotBeRestoredEndTheWorker(t *testing.T) {
 	var damaged *engine.DamagedViewError
 	if err := <-ended; !errors.As(err, &damaged) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// fragile panics at an event, as a fold of an aggregate's state may at one that no decider wrote.
+type fragile struct {
+	engine.Projection
+	at uint64
+}
+
+func (p fragile) Fold(f *es.Fact) error {
+	if f.Ordinal == p.at {
+		panic("no such line")
+	}
+	return p.Projection.Fold(f)
+}
+
+func TestAFoldThatPanicsStopsTheViewRightBeforeTheEvent(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 5)
+	w := engine.NewWorker(func() engine.Projection { return fragile{enginetest.NewTally(), 3} }, log, sink, engine.Config{})
+	err := w.Run(t.Context())
+	var stopped *engine.FoldError
+	if !errors.As(err, &stopped) || stopped.Ordinal != 3 || !strings.Contains(err.Error(), "no such line") {
+		t.Fatal(err)
+	}
+	if at := w.Status().Checkpoint; at.Position != log.Entries()[2].Position {
+		t.Errorf("the view holds %+v", at)
 	}
 }
