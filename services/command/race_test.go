@@ -180,19 +180,17 @@ func TestDrainLosesNothing(t *testing.T) {
 	stopHost := w.decide()
 	var answered sync.Map // command id → outcome
 	stopped := make(chan struct{})
-	var once sync.Once
 	ctx, cancel := context.WithCancel(t.Context())
-	err := w.client.SubmitAll(ctx, script(40, 20), func(i int, cmd *apiv1.Command, a *apiv1.Answer) error {
+	answers := 0
+	err := w.client.SubmitAll(ctx, script(40, 20), func(_ int, cmd *apiv1.Command, a *apiv1.Answer) error {
 		answered.Store(cmd.CommandId, a.Outcome)
-		if i == 200 {
-			once.Do(func() {
-				go func() {
-					stopHost()
-					stopRecorder()
-					close(stopped)
-					cancel()
-				}()
-			})
+		if answers++; answers == 200 {
+			go func() {
+				stopHost()
+				stopRecorder()
+				close(stopped)
+				cancel()
+			}()
 		}
 		return nil
 	})
