@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -15,14 +16,15 @@ import (
 // inFlightCommandsMax bounds the commands of one SubmitAll that are sent, or wait for an earlier one of their stream.
 const inFlightCommandsMax = 256
 
-// SubmitAll sends commands, many at once and those of one stream in order, each after the one before it is answered. It calls answer once
+// SubmitAll sends commands, many at once and those of one stream in order, each after the one before it is answered; one that draws on pledges
+// goes after all earlier ones of those. It calls answer once
 // for each command that it sent, one call at a time, in the order of the answers; i counts the commands from 0. Where a command's answer
 // stays busy or unknown, the later ones of its stream are not sent but answered busy, since they may rest on it. After an error of answer,
 // and when ctx ends, nothing more is sent; what is in flight is still answered. The error is the first of answer, or ctx's.
 func (c *Client) SubmitAll(ctx context.Context, cmds iter.Seq[*apiv1.Command], answer func(i int, cmd *apiv1.Command, a *apiv1.Answer) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	s := &submission{client: c, stop: stop, slots: make(chan struct{}, inFlightCommandsMax), lanes: map[string]*lane{}, unsure: map[string]string{}, answer: answer}
+	s := &submission{moved: make(chan struct{}), client: c, stop: stop, slots: make(chan struct{}, inFlightCommandsMax), lanes: map[string]*lane{}, unsure: map[string]string{}, answer: answer}
 	i := 0
 	for cmd := range cmds {
 		if !s.take(ctx, i, cmd) {
@@ -41,6 +43,7 @@ type submission struct {
 	lanesRun sync.WaitGroup
 
 	mu    sync.Mutex
+	moved chan struct{} // closed and replaced whenever a lane is done with a command
 	lanes map[string]*lane
 	// unsure names, for a stream, the command without a certain answer, after which nothing is sent.
 	unsure map[string]string
@@ -50,7 +53,23 @@ type submission struct {
 }
 
 // lane holds the commands of one stream that wait for the one in flight.
-type lane struct{ waiting []numbered }
+type lane struct {
+	waiting []numbered
+	sending *numbered
+}
+
+// first is the number of the earliest command that the lane is not done with.
+func (l *lane) first() (i int, any bool) {
+	switch {
+	case l == nil:
+		return 0, false
+	case l.sending != nil:
+		return l.sending.i, true
+	case len(l.waiting) > 0:
+		return l.waiting[0].i, true
+	}
+	return 0, false
+}
 
 type numbered struct {
 	i   int
@@ -103,13 +122,39 @@ func (s *submission) run(ctx context.Context, name string, l *lane) {
 			return
 		}
 		next, unsure := l.waiting[0], s.unsure[name]
-		l.waiting = l.waiting[1:]
+		l.waiting, l.sending = l.waiting[1:], &next
 		s.mu.Unlock()
 		if ctx.Err() == nil {
-			s.send(ctx, name, next, unsure)
+			s.send(ctx, name, next, cmp.Or(unsure, s.awaitDrawn(next)))
 		}
+		s.mu.Lock()
+		l.sending = nil
+		close(s.moved)
+		s.moved = make(chan struct{})
+		s.mu.Unlock()
 		<-s.slots
 	}
+}
+
+// awaitDrawn waits until all earlier commands of the pledges that a command draws on are done with. It returns the one among them that has no
+// certain answer, if there is one.
+func (s *submission) awaitDrawn(next numbered) (unsure string) {
+	for _, pledge := range route.DrawsOn(next.cmd) {
+		for {
+			s.mu.Lock()
+			i, any := s.lanes[pledge].first()
+			u, moved := s.unsure[pledge], s.moved
+			s.mu.Unlock()
+			if u != "" {
+				return u
+			}
+			if !any || i > next.i {
+				break
+			}
+			<-moved
+		}
+	}
+	return ""
 }
 
 func (s *submission) send(ctx context.Context, name string, next numbered, unsure string) {

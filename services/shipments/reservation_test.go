@@ -389,3 +389,38 @@ func TestAPlanOfAnotherDonorIsRefused(t *testing.T) {
 		c.Body = &apiv1.Command_InstructPayment{InstructPayment: &apiv1.InstructPayment{Pledge: pledge, Allocation: allocation(), Asset: asset, Amount: "100.00"}}
 	}))
 }
+
+// A file may promise, allocate and draw: what draws goes after what came before it on its pledge.
+func TestAFileMayDrawOnWhatItPromises(t *testing.T) {
+	w := open(t, new(fault), new(fault))
+	const files = 40
+	all := func(yield func(*apiv1.Command) bool) {
+		for i := range files {
+			p := promise(100 * (i + 1))
+			pledge := "pledge-" + uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "file %d", i)).String()
+			p[0].Stream, p[1].Stream = pledge, pledge
+			plan := cmd(100*(i+1)+2, "", func(c *apiv1.Command) {
+				c.Body = &apiv1.Command_PlanShipment{PlanShipment: &apiv1.PlanShipment{Lines: []*apiv1.PlanLine{{Pledge: pledge, Allocation: allocation(), Asset: asset, Amount: "60.00"}}}}
+			})
+			pay := cmd(100*(i+1)+3, "", func(c *apiv1.Command) {
+				c.Body = &apiv1.Command_InstructPayment{InstructPayment: &apiv1.InstructPayment{Pledge: pledge, Allocation: allocation(), Asset: asset, Amount: "40.00"}}
+			})
+			for _, c := range []*apiv1.Command{p[0], p[1], plan, pay} {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
+	recorded := 0
+	err := w.client.SubmitAll(t.Context(), all, func(_ int, c *apiv1.Command, a *apiv1.Answer) error {
+		if a.Outcome != command.Recorded {
+			return fmt.Errorf("%T: %v", c.Body, a)
+		}
+		recorded++
+		return nil
+	})
+	if err != nil || recorded != 4*files {
+		t.Errorf("%d recorded: %v", recorded, err)
+	}
+}

@@ -49,6 +49,21 @@ func Service(cmd *apiv1.Command) (string, error) {
 	}
 }
 
+// DrawsOn names the pledges that a command draws on before it is recorded.
+func DrawsOn(cmd *apiv1.Command) []string {
+	switch body := cmd.Body.(type) {
+	case *apiv1.Command_PlanShipment:
+		var pledges []string
+		for _, l := range body.PlanShipment.GetLines() {
+			pledges = append(pledges, l.GetPledge())
+		}
+		return pledges
+	case *apiv1.Command_InstructPayment:
+		return []string{body.InstructPayment.GetPledge()}
+	}
+	return nil
+}
+
 // Complete checks the command's id and stream, and derives an empty stream for a command that may open one. Errors are *es.Refusal.
 func Complete(cmd *apiv1.Command) (uuid.UUID, error) {
 	id, err := uuid.Parse(cmd.CommandId)
