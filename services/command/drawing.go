@@ -23,20 +23,24 @@ func (h *Host[S, C]) draw(ctx context.Context, s *stream[S], in Input, c C, even
 	if out == nil {
 		out = h.record(ctx, s, in, c, events)
 	}
-	switch {
-	case out == nil:
-	case out.Outcome == Refused:
-		h.spec.Drawing.Abandon(ctx, in, c)
-	default:
-		return h.finish(ctx, s, in, out)
+	if out == nil {
+		return nil // it is judged again, and draws the same again
 	}
-	return out
+	return h.settle(ctx, s, in, c, out)
 }
 
-// finish does what a recorded command leaves to do at pledges, also where it is repeated, since a crash may have come in between. The answer
-// stays what it is: the command is recorded.
-func (h *Host[S, C]) finish(ctx context.Context, s *stream[S], in Input, out *apiv1.Answer) *apiv1.Answer {
-	if h.spec.Drawing == nil || out.Outcome != Recorded && out.Outcome != Repeated {
+// settle gives back what was drawn for a command that is refused, and does what a recorded one leaves to do at pledges, also where it is
+// repeated, since a crash may have come in between. The answer stays what it is.
+func (h *Host[S, C]) settle(ctx context.Context, s *stream[S], in Input, c C, out *apiv1.Answer) *apiv1.Answer {
+	if h.spec.Drawing == nil {
+		return out
+	}
+	switch out.Outcome {
+	case Refused:
+		h.spec.Drawing.Abandon(ctx, in, c)
+		return out
+	case Recorded, Repeated:
+	default:
 		return out
 	}
 	facts, err := h.recorded(ctx, s, out)

@@ -58,7 +58,7 @@ type Drawing[C any] struct {
 	// Reserve draws what the command needs, once its stream would take it, and lets the command and its envelope know. An answer ends the
 	// command; nothing of it is recorded.
 	Reserve func(ctx context.Context, in Input, c C) *apiv1.Answer
-	// Abandon gives back what Reserve drew, since the command is refused.
+	// Abandon gives back what Reserve drew for the command, if it did, since it is refused.
 	Abandon func(ctx context.Context, in Input, c C)
 	// Finish does what the recorded events leave to do. What it cannot do now a repeat of the command does, or a person who is shown it.
 	Finish func(ctx context.Context, in Input, events []*es.Fact) error

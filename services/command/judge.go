@@ -66,7 +66,7 @@ func (h *Host[S, C]) judge(ctx context.Context, in Input, c C) *apiv1.Answer {
 		}
 		if fresh {
 			h.cache.put(s)
-			return h.finish(ctx, s, in, out)
+			return h.settle(ctx, s, in, c, out)
 		}
 		// What is not recorded now must rest on the log as it is now: a kept state may have been overtaken by another process.
 		changed, err := h.advance(ctx, s)
@@ -78,7 +78,7 @@ func (h *Host[S, C]) judge(ctx context.Context, in Input, c C) *apiv1.Answer {
 		}
 		if !changed {
 			h.cache.put(s)
-			return h.finish(ctx, s, in, out)
+			return h.settle(ctx, s, in, c, out)
 		}
 		fresh = true
 	}

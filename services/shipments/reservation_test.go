@@ -13,15 +13,18 @@ import (
 	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
 	"github.com/allied-ledger/allied/services/internal/embednats"
+	"github.com/allied-ledger/allied/services/internal/remotelog"
 	"github.com/allied-ledger/allied/services/internal/reservation"
 	"github.com/allied-ledger/allied/services/payments"
 	"github.com/allied-ledger/allied/services/pledges"
 	"github.com/allied-ledger/allied/services/recorder"
 	"github.com/allied-ledger/allied/services/shipments"
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
@@ -71,6 +74,21 @@ type faultyLedger struct {
 	*fault
 }
 
+// meddlingLedger does something right after the first draw was made.
+type meddlingLedger struct {
+	reservation.Ledger
+	once *sync.Once
+	then func()
+}
+
+func (l meddlingLedger) Submit(ctx context.Context, cmd *apiv1.Command) (*apiv1.Answer, error) {
+	a, err := l.Ledger.Submit(ctx, cmd)
+	if l.then != nil {
+		l.once.Do(l.then)
+	}
+	return a, err
+}
+
 func (l faultyLedger) Submit(ctx context.Context, cmd *apiv1.Command) (*apiv1.Answer, error) {
 	if !l.strikes() {
 		return l.Ledger.Submit(ctx, cmd)
@@ -86,7 +104,9 @@ func (l faultyLedger) Submit(ctx context.Context, cmd *apiv1.Command) (*apiv1.An
 type world struct {
 	t      *testing.T
 	log    es.Log
+	nc     *nats.Conn
 	client *client.Client
+	meddle *meddlingLedger
 }
 
 type runner interface {
@@ -128,11 +148,12 @@ func open(t *testing.T, appends, submits *fault) *world {
 	run(r, err)
 	p, err := command.New(s.Dial, pledges.Spec, zap.NewNop())
 	run(p, err)
-	sh, err := command.New(s.Dial, shipments.Spec(faultyLedger{c, submits}), zap.NewNop())
+	meddle := &meddlingLedger{Ledger: faultyLedger{c, submits}, once: new(sync.Once)}
+	sh, err := command.New(s.Dial, shipments.Spec(meddle), zap.NewNop())
 	run(sh, err)
 	pay, err := command.New(s.Dial, payments.Spec(faultyLedger{c, submits}), zap.NewNop())
 	run(pay, err)
-	return &world{t, log, c}
+	return &world{t, log, nc, c, meddle}
 }
 
 // submit sends a command until it is recorded.
@@ -423,4 +444,40 @@ func TestAFileMayDrawOnWhatItPromises(t *testing.T) {
 	if err != nil || recorded != 4*files {
 		t.Errorf("%d recorded: %v", recorded, err)
 	}
+}
+
+// Another process closes the shipment between the draw and the record: the plan is judged again and refused, and its draw given back.
+func TestADrawForAPlanThatComesTooLateIsGivenBack(t *testing.T) {
+	w := open(t, new(fault), new(fault))
+	p := promise(1)
+	pledge := w.submit(p[0]).Stream
+	p[1].Stream = pledge
+	w.submit(p[1])
+	plan := func(n int, stream, amount string) *apiv1.Command {
+		return cmd(n, stream, func(c *apiv1.Command) {
+			c.Body = &apiv1.Command_PlanShipment{PlanShipment: &apiv1.PlanShipment{Lines: []*apiv1.PlanLine{{Pledge: pledge, Allocation: allocation(), Asset: asset, Amount: amount}}}}
+		})
+	}
+	stream := w.submit(plan(3, "", "10.00")).Stream
+	w.meddle.then = func() {
+		env := &eventv1.Envelope{
+			Kind: "shipment", Donor: "NOR", Beneficiary: "UKR", Effective: &eventv1.Effective{Precision: eventv1.Precision_PRECISION_UNKNOWN},
+			CommandId: make([]byte, 15, 16), CommandDigest: make([]byte, 32),
+		}
+		env.CommandId = append(env.CommandId, 1)
+		e, err := wire.NewEvent(uuid.New(), env, &eventv1.ShipmentClosed{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, results, err := remotelog.New(w.nc).Append(context.Background(), []*logv1.Append{{Stream: stream, ExpectedRevision: 0, Events: []*logv1.NewEvent{e}}})
+		if err != nil || results[0].Status != logv1.AppendStatus_APPEND_STATUS_RECORDED {
+			t.Errorf("the other process: %v, %v", results, err)
+		}
+	}
+	a, err := w.client.Submit(t.Context(), plan(4, stream, "60.00"))
+	if err != nil || a.Outcome != command.Refused || a.Code != "shipment_closed" {
+		t.Errorf("answered %v, %v", a, err)
+	}
+	w.submit(plan(5, "", "90.00")) // what the refused one drew is there again
 }

@@ -67,6 +67,9 @@ func (d drawing) abandon(ctx context.Context, in command.Input, c shipment.Comma
 // release gives back whole draws. One that cannot be given back now stays listed as a draw without a shipment.
 func (d drawing) release(ctx context.Context, in command.Input, lines []shipment.Drawn) {
 	for i, l := range lines {
+		if l.Donor == "" {
+			continue // not drawn
+		}
 		_ = reservation.Release(ctx, d.ledger, in, i, l.Line.Pledge, uuid.UUID(l.Line.Draw), "", nil) // as the comment says
 	}
 }
