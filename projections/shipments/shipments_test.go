@@ -331,19 +331,4 @@ func (w *world) command(r *rapid.T, stream string, m shipment.Meta, draws *int) 
 
 func TestProjection(t *testing.T) { enginetest.TestProjectionOf(t, random, shipments.New) }
 
-func TestRandomShipmentsMove(t *testing.T) {
-	kinds := map[string]int{}
-	rapid.Check(t, func(r *rapid.T) {
-		for _, e := range random(t, r).Entries() {
-			f, err := wire.Decode(e)
-			if err != nil {
-				r.Fatal(err)
-			}
-			kinds[string(f.Event.ProtoReflect().Descriptor().Name())]++
-		}
-	})
-	t.Log(kinds)
-	if len(kinds) != 12 {
-		t.Errorf("%d kinds of events, not 12: %v", len(kinds), kinds)
-	}
-}
+func TestRandomShipmentsMove(t *testing.T) { enginetest.TestKinds(t, random, 12) }

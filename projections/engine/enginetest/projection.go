@@ -200,3 +200,24 @@ func Run(t testing.TB, w *engine.Worker, log *Log) {
 		t.Fatal(errors.Join(err, ended))
 	}
 }
+
+// TestKinds expects random histories to hold so many kinds of events, over as many histories as that takes: chance may keep a rare kind away for
+// a while, and a kind that never comes is one that nothing tries.
+func TestKinds(t *testing.T, random func(testing.TB, *rapid.T) *Log, want int) {
+	const roundsMax = 100
+	kinds := map[string]int{}
+	for round := 0; len(kinds) < want && round < roundsMax; round++ {
+		rapid.Check(t, func(r *rapid.T) {
+			for _, e := range random(t, r).Entries() {
+				f, err := wire.Decode(e)
+				if err != nil {
+					r.Fatal(err)
+				}
+				kinds[string(f.Event.ProtoReflect().Descriptor().Name())]++
+			}
+		})
+	}
+	if len(kinds) != want {
+		t.Errorf("%d kinds of events, not %d: %v", len(kinds), want, kinds)
+	}
+}
