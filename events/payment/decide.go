@@ -9,6 +9,7 @@ import (
 	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/stated"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
 )
@@ -92,7 +93,7 @@ func (s *State) instruct(c *Instruct) ([]es.Event, error) {
 	case c.UETR != "" && !uetrForm.MatchString(c.UETR):
 		return nil, refuse("bad_uetr", field+".uetr", fmt.Sprintf("%q is not a UETR", c.UETR), "give a lower-case UUID of version 4, or leave it out")
 	}
-	if err := checkStated(field+".stated", l.Asset, c.Stated); err != nil {
+	if err := stated.Beside(field+".stated", c.Stated, l.Asset); err != nil {
 		return nil, err
 	}
 	m := drawn.New(l).Take(drawn.Amount(l.Amount), 0, reserved)
@@ -102,24 +103,6 @@ func (s *State) instruct(c *Instruct) ([]es.Event, error) {
 		ev.Tranche = c.Tranche[:]
 	}
 	return one(ev)
-}
-
-func checkStated(field, control string, stated []*eventv1.AssetAmount) error {
-	seen := map[string]bool{control: true}
-	for i, a := range stated {
-		at := fmt.Sprintf("%s[%d]", field, i)
-		if _, err := asset.Parse(a.Asset); err != nil {
-			return refuse("bad_asset", at+".asset", err.Error(), "write it as EUR/2@donor_stated")
-		}
-		if seen[a.Asset] {
-			return refuse("value_twice", at+".asset", a.Asset+" stands twice, or is what the draw is counted in", "state other assets, each once")
-		}
-		seen[a.Asset] = true
-		if n, err := money.FromProto(a.Amount); err != nil || n.Sign() < 0 || !n.IsEntry() {
-			return refuse("bad_amount", at+".amount", "an amount is from zero to 10^28 of its smallest unit", "check it")
-		}
-	}
-	return nil
 }
 
 func isMoney(name string) bool {
@@ -156,6 +139,9 @@ func (s *State) bookIt(c *Book) ([]es.Event, error) {
 	if c.BookedAsset != "" && c.BookedAsset != s.Line.Asset {
 		if !isMoney(c.BookedAsset) {
 			return nil, refuse("bad_asset", field+".booked_asset", fmt.Sprintf("%q is not a currency on a basis", c.BookedAsset), "write it as UAH/2@donor_stated")
+		}
+		if err := stated.Scale(field+".booked_asset", c.BookedAsset); err != nil {
+			return nil, err
 		}
 		if c.BookedAmount.Sign() <= 0 || !c.BookedAmount.IsEntry() {
 			return nil, refuse("bad_amount", field+".booked_amount", "what was booked in another currency is not above zero and at most 10^28 of its smallest unit", "give the amount of the entry")

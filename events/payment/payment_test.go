@@ -105,6 +105,7 @@ func TestAnInstructionIsRefused(t *testing.T) {
 		"bad_uetr":    func(c *payment.Instruct) { c.UETR = "97ED4827-7B6F-4491-A06F-B548D5A7512D" },
 		"value_twice": func(c *payment.Instruct) { c.Stated = []*eventv1.AssetAmount{kit.Stated(eur, "1")} },
 		"bad_amount":  func(c *payment.Instruct) { c.Stated = []*eventv1.AssetAmount{kit.Stated(usd, "-1")} },
+		"other_scale": func(c *payment.Instruct) { c.Stated = []*eventv1.AssetAmount{kit.Stated("USD/3@donor_stated", "1")} },
 	} {
 		t.Run(code, func(t *testing.T) {
 			cmd := hundred()
@@ -196,6 +197,7 @@ func TestAPaymentIsBookedInOneOtherCurrency(t *testing.T) {
 	if b := c.State().Booked; b.Asset != uah || b.Amount != amount(uah, "2000") {
 		t.Errorf("booked is %+v", b)
 	}
+	c.When(kit.BookedIn(kit.Book(), "UAH/5@donor_stated", "50")).ThenRefused(t, "other_scale")
 	c.When(kit.Book()).ThenRefused(t, "other_currency")
 	c.When(kit.BookedIn(kit.Book(), usd, "50")).ThenRefused(t, "other_currency")
 	// A currency that is named, and is the instructed one, is no other.

@@ -8,6 +8,7 @@ import (
 	"github.com/allied-ledger/allied/events/category"
 	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/stated"
 	"github.com/allied-ledger/allied/events/term"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
@@ -88,7 +89,7 @@ func checkValues(field string, values []*eventv1.Valuation) error {
 	if len(values) > valuationsMax {
 		return refuse("too_many", field, fmt.Sprintf("%d values, and a line holds at most %d", len(values), valuationsMax), "keep one for each basis")
 	}
-	missing, stated := map[string]bool{}, map[string]bool{} // by basis
+	missing, told := map[string]bool{}, map[string]bool{} // by basis
 	assets := map[string]bool{}
 	for i, v := range values {
 		where := at(field, i)
@@ -109,10 +110,10 @@ func checkValues(field string, values []*eventv1.Valuation) error {
 			if assets[v.Asset] {
 				return refuse("value_twice", where+".asset", v.Asset+" is stated twice", "state it once")
 			}
-			if !stateable(v.Amount) {
+			if !stated.Is(v.Amount) {
 				return refuse("bad_amount", where+".amount", "a stated value is an amount from zero to 10^28 of its smallest unit", "give it, or say why it is missing")
 			}
-			assets[v.Asset], stated[v.Basis] = true, true
+			assets[v.Asset], told[v.Basis] = true, true
 		case eventv1.ValueStatus_VALUE_STATUS_UNSPECIFIED:
 			return refuse("status_missing", where+".status", "the value does not say whether it is stated", "stated, included, withheld, undisclosed or not_applicable")
 		default:
@@ -129,7 +130,7 @@ func checkValues(field string, values []*eventv1.Valuation) error {
 		}
 	}
 	for basis := range missing {
-		if stated[basis] {
+		if told[basis] {
 			return refuse("value_twice", field, "basis "+basis+" is both stated and missing", "keep one")
 		}
 	}
@@ -142,20 +143,9 @@ func checkScales(field string, values []*eventv1.Valuation) error {
 		if v.Asset == "" {
 			continue
 		}
-		if err := checkScale(at(field, i)+".asset", v.Asset); err != nil {
+		if err := stated.Scale(at(field, i)+".asset", v.Asset); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-func checkScale(field, name string) error {
-	a, err := asset.Parse(name)
-	if err != nil || a.IsQuantity() {
-		return nil // judged elsewhere
-	}
-	if usual, err := asset.Currency(a.Code, a.Basis); err == nil && usual.Scale != a.Scale {
-		return refuse("other_scale", field, fmt.Sprintf("%s is counted in %d decimal places, not %d", a.Code, usual.Scale, a.Scale), "write it as "+usual.String())
 	}
 	return nil
 }
@@ -188,17 +178,11 @@ func checkItems(field string, items []*eventv1.Item) error {
 		if err != nil || !a.IsQuantity() {
 			return refuse("bad_asset", where+".quantity_asset", fmt.Sprintf("%q is not a unit and an item", it.QuantityAsset), "write it as each/6:155 mm howitzer")
 		}
-		if !stateable(it.Quantity) {
+		if !stated.Is(it.Quantity) {
 			return refuse("bad_amount", where+".quantity", "a quantity is from zero to 10^28 of its smallest unit", "give it, or say why it is missing")
 		}
 	}
 	return nil
-}
-
-// stateable: an amount that a fact may state, and that is there.
-func stateable(a *eventv1.Amount) bool {
-	n, err := money.FromProto(a)
-	return err == nil && a != nil && n.Sign() >= 0 && n.IsEntry()
 }
 
 // setControl checks the control asset, and names it where only one value is stated.
@@ -301,7 +285,7 @@ func positive(field string, a AssetAmount) error {
 	if _, err := asset.Parse(a.Asset); err != nil {
 		return refuse("bad_asset", strings.TrimSuffix(field, "amount")+"asset", err.Error(), "write it as EUR/2@donor_stated or each/6:item")
 	}
-	if err := checkScale(strings.TrimSuffix(field, "amount")+"asset", a.Asset); err != nil {
+	if err := stated.Scale(strings.TrimSuffix(field, "amount")+"asset", a.Asset); err != nil {
 		return err
 	}
 	if a.Amount.Sign() <= 0 || !a.Amount.IsEntry() {
@@ -315,29 +299,6 @@ func (l *Line) roomFor(field string, stage eventv1.Stage, a AssetAmount) error {
 	if b := l.find(stage, a.Asset); b != nil {
 		if _, err := b.Reached.Add(a.Amount); err != nil {
 			return refuse("bad_amount", field, "the line would hold more than 38 digits", "check the amount")
-		}
-	}
-	return nil
-}
-
-func checkStated(field string, stated []*eventv1.AssetAmount, controls []string) error {
-	seen := map[string]bool{}
-	for _, c := range controls {
-		seen[c] = true
-	}
-	for i, a := range stated {
-		if _, err := asset.Parse(a.Asset); err != nil {
-			return refuse("bad_asset", at(field, i)+".asset", err.Error(), "write it as EUR/2@donor_stated or each/6:item")
-		}
-		if seen[a.Asset] {
-			return refuse("value_twice", at(field, i)+".asset", a.Asset+" stands twice, or is a control asset", "state other assets, each once")
-		}
-		seen[a.Asset] = true
-		if err := checkScale(at(field, i)+".asset", a.Asset); err != nil {
-			return err
-		}
-		if !stateable(a.Amount) {
-			return refuse("bad_amount", at(field, i)+".amount", "an amount is from zero to 10^28 of its smallest unit", "check it")
 		}
 	}
 	return nil

@@ -3,10 +3,10 @@ package pledge
 import (
 	"fmt"
 
-	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/stated"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	eventv2 "github.com/allied-ledger/allied/proto/gen/allied/event/v2"
 	"github.com/google/uuid"
@@ -329,14 +329,7 @@ func (s *State) revalue(c *Revalue) ([]es.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := asset.Parse(c.Asset)
-	if err != nil || a.IsQuantity() {
-		return nil, refuse("bad_asset", field+".asset", fmt.Sprintf("%q is not a currency on a basis: a revaluation changes value, not units", c.Asset), "write it as EUR/2@net_book")
-	}
-	if c.Delta.IsZero() || !c.Delta.IsEntry() {
-		return nil, refuse("bad_amount", field+".delta", "the difference is zero, or beyond 10^28 of the smallest unit", "give the signed difference")
-	}
-	if err := checkScale(field+".asset", c.Asset); err != nil {
+	if err := stated.Revaluation(field, c.Asset, c.Delta); err != nil {
 		return nil, err
 	}
 	if c.Stage == eventv1.Stage_STAGE_RESERVED || c.Draw != uuid.Nil {

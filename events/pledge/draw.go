@@ -5,6 +5,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/stated"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
 )
@@ -38,7 +39,7 @@ func (s *State) reserveDraw(c *ReserveDraw) ([]es.Event, error) {
 	if err := l.checkControl(field, want); err != nil {
 		return nil, err
 	}
-	if err := checkStated(field+".stated", c.Stated, l.Controls); err != nil {
+	if err := stated.Beside(field+".stated", c.Stated, l.Controls...); err != nil {
 		return nil, err
 	}
 	if err := l.roomFor(field+".amount", eventv1.Stage_STAGE_RESERVED, want); err != nil {
@@ -133,7 +134,7 @@ func (s *State) claimDelivery(c *ClaimDelivery) ([]es.Event, error) {
 	if err := positive(field+".amount", want); err != nil {
 		return nil, err
 	}
-	if err := checkStated(field+".stated", c.Stated, append([]string{c.Asset}, l.Controls...)); err != nil {
+	if err := stated.Beside(field+".stated", c.Stated, append([]string{c.Asset}, l.Controls...)...); err != nil {
 		return nil, err
 	}
 	if err := l.roomFor(field+".amount", eventv1.Stage_STAGE_CLAIMED, want); err != nil {

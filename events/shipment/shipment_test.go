@@ -186,6 +186,7 @@ func TestADispatchIsRefused(t *testing.T) {
 	refused("value_twice", kit.All(7, kit.Stated(usd, "1"), kit.Stated(usd, "1")))
 	refused("value_twice", kit.All(7, kit.Stated(shells, "1")))
 	refused("bad_amount", kit.All(7, kit.Stated(usd, "-1")))
+	refused("other_scale", kit.All(7, kit.Stated("USD/3@donor_stated", "1")))
 	refused("no_control", shipment.Part{Draw: id(9), Amount: new(money.Amount)})
 	refused("no_control", kit.All(9, kit.Stated(usd, "1")))
 	refused("not_control_asset", kit.Part(7, usd, "1"))
@@ -408,6 +409,7 @@ func TestARevaluationChangesValueNotUnits(t *testing.T) {
 	c.When(kit.Revalue(7, reserved, eur, "1")).ThenRefused(t, "not_at_stage")
 	c.When(kit.Revalue(7, handedOver, eur, "1")).ThenRefused(t, "not_at_stage")
 	c.When(kit.Revalue(7, dispatched, eur, "0")).ThenRefused(t, "bad_amount")
+	c.When(kit.Revalue(7, dispatched, "EUR/3@donor_stated", "1")).ThenRefused(t, "other_scale")
 	c.When(kit.Revalue(7, dispatched, eur, "100000000000000000000000000.01")).ThenRefused(t, "bad_amount")
 	c.When(kit.Revalue(7, dispatched, eur, "-101")).ThenRefused(t, "below_zero")
 	c.When(kit.Revalue(7, dispatched, eur, "-100")).ThenRefused(t, "below_zero") // what stands is worth something

@@ -18,6 +18,7 @@ const (
 	contract   role = "contract"   // what deciders, logs and folds agree on
 	testkit    role = "testkit"    // what only tests use; every package called …test is one
 	suite      role = "suite"      // what every log must pass
+	rule       role = "rule"       // what several deciders judge by
 	aggregate  role = "aggregate"  // one decider
 	posting    role = "posting"    // events to postings
 	codec      role = "codec"      // events to bytes
@@ -40,6 +41,8 @@ var roles = map[string]role{
 	"events/ident":    value,
 	"events/money":    value,
 	"events/term":     value,
+
+	"events/stated": rule,
 
 	"events/imports":  aggregate,
 	"events/payment":  aggregate,
@@ -68,7 +71,8 @@ var imports = map[role][]string{
 	value:     {string(value), "proto/gen/allied/event"},
 	contract:  {"proto/gen/allied/event", "proto/gen/allied/log"},
 	suite:     {string(contract)},
-	aggregate: {string(value), string(contract), "proto/gen/allied/event"},
+	rule:      {string(value), string(contract), "proto/gen/allied/event"},
+	aggregate: {string(value), string(contract), string(rule), "proto/gen/allied/event"},
 	posting:   {string(value), string(contract), "proto/gen/allied/event"},
 	codec:     {string(value), string(contract), "proto/gen/allied/event", "proto/gen/allied/log"},
 	adapter:   {string(contract)},
@@ -98,7 +102,7 @@ var technologies = map[string][]string{
 // pure reports whether a role's files have no hidden inputs: no clock, no I/O, no context, no chance, no goroutine and no float.
 func (r role) pure() bool {
 	switch r {
-	case value, aggregate, posting, codec:
+	case value, rule, aggregate, posting, codec:
 		return true
 	}
 	return false
