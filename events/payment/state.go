@@ -179,6 +179,9 @@ func (s *State) returned(e *eventv1.PaymentReturned) {
 		x = share(s.Line.Standing(booked), t, s.Booked.Amount)
 	}
 	s.Booked.Amount = drawn.Sum(s.Booked.Amount, t.Neg())
+	if s.lends() {
+		s.Principal = drawn.Sum(s.Principal, t.Neg())
+	}
 	s.Line.Apply(s.Line.Take(x, eventv1.RestTo_REST_TO_UNSPECIFIED, booked), eventv1.Stage_STAGE_RETURNED, +1)
 }
 

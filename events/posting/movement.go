@@ -127,7 +127,15 @@ func (d *draw) move(j *Journal, m *eventv1.Movement, event es.Event) (to eventv1
 		if e.Reopens {
 			return 0, d.reopen(j, m)
 		}
-		to = eventv1.Stage_STAGE_RETURNED
+		if to = eventv1.Stage_STAGE_RETURNED; m.Amount != nil {
+			back, err := money.FromProto(m.Amount)
+			if err != nil {
+				return 0, err
+			}
+			if err := d.part.lend(j, m.Split.GetAsset(), back.Neg()); err != nil {
+				return 0, err
+			}
+		}
 	case *eventv1.ShipmentFound:
 		return 0, d.undo(j, m, eventv1.Stage_STAGE_MISSING, eventv1.Stage_STAGE_DISPATCHED)
 	case *eventv1.PaymentRejected:
@@ -381,7 +389,7 @@ func (d *draw) book(j *Journal, m *eventv1.Movement, e *eventv1.PaymentBooked) e
 	})
 }
 
-// lend posts what a booked loan is to be paid back.
+// lend posts what a booked loan is to be paid back; what came back is not, and is negative.
 func (l *line) lend(j *Journal, asset string, a money.Amount) error {
 	if l.instrument != eventv1.Instrument_INSTRUMENT_LOAN {
 		return nil

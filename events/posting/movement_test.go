@@ -613,22 +613,30 @@ func TestALoan(t *testing.T) {
 	w.posts(pay.Loan(payment.Forgiven, eur, "50"), `
 		loan:forgiven 2 EUR/2@tracker 50.00
 		loan:principal 2 EUR/2@tracker -50.00`)
-	// 8 of the principal are left, and come back: 107.80 × 8 ÷ 98 = 8.80 dollars.
-	w.posts(pay.Reopening(pay.ReturnPart(eur, "8")), `
-		booked:in 2 EUR/2@tracker -8.00
-		booked:in 2 USD/2@donor_stated -8.80
-		instructed:out 2 EUR/2@tracker 8.00
-		instructed:out 2 USD/2@donor_stated 8.80
-		instructed:in 2 EUR/2@tracker -8.00
-		instructed:in 2 USD/2@donor_stated -8.80
-		reserved:out 2 EUR/2@tracker 8.00
-		reserved:out 2 USD/2@donor_stated 8.80
-		returned:in 2 EUR/2@tracker 8.00
-		returned:in 2 USD/2@donor_stated 8.80
-		returned:out 2 EUR/2@tracker -8.00
-		returned:out 2 USD/2@donor_stated -8.80
-		loan:drawn 2 EUR/2@tracker 8.00
-		loan:principal 2 EUR/2@tracker -8.00`)
+	// 8 of the principal are left. 3 come back for good: 107.80 × 3 ÷ 98 = 3.30 dollars.
+	w.posts(pay.ReturnPart(eur, "3"), `
+		booked:out 2 EUR/2@tracker -3.00
+		booked:out 2 USD/2@donor_stated -3.30
+		returned:in 2 EUR/2@tracker 3.00
+		returned:in 2 USD/2@donor_stated 3.30
+		loan:drawn 2 EUR/2@tracker 3.00
+		loan:principal 2 EUR/2@tracker -3.00`)
+	// And 5 to be owed again: 104.50 × 5 ÷ 95 = 5.50 dollars.
+	w.posts(pay.Reopening(pay.ReturnPart(eur, "5")), `
+		booked:in 2 EUR/2@tracker -5.00
+		booked:in 2 USD/2@donor_stated -5.50
+		instructed:out 2 EUR/2@tracker 5.00
+		instructed:out 2 USD/2@donor_stated 5.50
+		instructed:in 2 EUR/2@tracker -5.00
+		instructed:in 2 USD/2@donor_stated -5.50
+		reserved:out 2 EUR/2@tracker 5.00
+		reserved:out 2 USD/2@donor_stated 5.50
+		returned:in 2 EUR/2@tracker 5.00
+		returned:in 2 USD/2@donor_stated 5.50
+		returned:out 2 EUR/2@tracker -5.00
+		returned:out 2 USD/2@donor_stated -5.50
+		loan:drawn 2 EUR/2@tracker 5.00
+		loan:principal 2 EUR/2@tracker -5.00`)
 }
 
 func TestALoanInAnotherCurrency(t *testing.T) {
