@@ -46,7 +46,10 @@ type Report struct {
 	// Unknown is how many values are undisclosed among what the rows sum, each once. What is left out counts there.
 	Unknown int64     `json:"unknown"`
 	LeftOut []LeftOut `json:"left_out"`
-	Rows    []Row     `json:"rows"`
+	// NotReported are the stages asked for of which no fact within the request says anything. That is not zero: what is claimed as handed
+	// over was dispatched too, and nobody says when and how much.
+	NotReported []string `json:"not_reported"`
+	Rows        []Row    `json:"rows"`
 }
 
 // Row is one sum. Of the dimensions only those asked for are set. A row that only counts unknowns has neither asset nor amount.
@@ -94,6 +97,7 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 		}
 	}
 	counted, leftOut := newTable(), newTable()
+	silent := slices.Clone(req.Stages)
 	var within engine.Range
 	if req.Donor != "" {
 		within.Prefix = []engine.Value{engine.TextOf(req.Donor)}
@@ -106,6 +110,8 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 		if !req.passes(&b, basis) {
 			continue
 		}
+		rung, _ := rungOf(b.stage)
+		silent = slices.DeleteFunc(silent, func(stage string) bool { return stage == rung })
 		amount := b.standing
 		if req.Reached {
 			amount = b.reached
@@ -114,14 +120,17 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 		case req.counts(b.instrument):
 			err = counted.add(req.group(&b), &b, amount)
 		case len(req.Instruments) == 0:
-			rung, _ := rungOf(b.stage)
 			err = leftOut.add(group{instrument: b.instrument, stage: rung}, &b, amount)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sum balances in %s: %w", b.asset, err)
 		}
 	}
-	return req.report(at, basis, counted, leftOut)
+	report, err := req.report(at, basis, counted, leftOut)
+	if err == nil {
+		report.NotReported = silent
+	}
+	return report, err
 }
 
 // passes tells whether a balance is within the request, whatever its instrument.

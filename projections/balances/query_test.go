@@ -83,7 +83,7 @@ var reports = []struct {
 	{
 		"by donor and top category",
 		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"donor", "category"}, CategoryDepth: 1, Instruments: []string{"all"}},
-		`{"position":34,"ordinal":9,"basis":"tracker","unknown":3,"left_out":[],"rows":[
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":3,"left_out":[],"not_reported":[],"rows":[
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":"EUR/2@tracker","amount":"10.00","unknown":0},
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":"USD/2@tracker","amount":"3.00","unknown":0},
 			{"donor":"DEU","category":"MIL","stage":"committed","asset":null,"amount":null,"unknown":1},
@@ -96,20 +96,20 @@ var reports = []struct {
 		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, Donor: "JPN"},
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":1,"left_out":[
 			{"instrument":"guarantee","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
-			{"instrument":"swap","asset":null,"amount":null,"unknown":1}],"rows":[
+			{"instrument":"swap","asset":null,"amount":null,"unknown":1}],"not_reported":[],"rows":[
 			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":1}]}`,
 	},
 	{
 		"instruments by name",
 		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"instrument"}, Instruments: []string{"guarantee", "loan"}},
-		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":[],"rows":[
 			{"instrument":"guarantee","stage":"committed","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
 			{"instrument":"loan","stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0}]}`,
 	},
 	{
 		"what stands, stages apart and in the order asked for",
 		balances.Request{Basis: "tracker", Stages: []string{"announced", "committed", "allocated"}, Donor: "USA", By: []string{"category"}},
-		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":[],"rows":[
 			{"category":"MIL.AMMO","stage":"announced","asset":"EUR/2@tracker","amount":"375.00","unknown":0},
 			{"category":"MIL.AMMO","stage":"committed","asset":"EUR/2@tracker","amount":"99.50","unknown":0},
 			{"category":"MIL.ARMOUR.TANK","stage":"allocated","asset":"EUR/2@tracker","amount":"525.50","unknown":0}]}`,
@@ -117,20 +117,20 @@ var reports = []struct {
 	{
 		"quantities have no basis",
 		balances.Request{Asset: "each/6:shell", Stages: []string{"allocated"}, By: []string{"beneficiary"}},
-		`{"position":34,"ordinal":9,"basis":"quantity","unknown":0,"left_out":[],"rows":[
+		`{"position":34,"ordinal":9,"basis":"quantity","unknown":0,"left_out":[],"not_reported":[],"rows":[
 			{"beneficiary":"UKR","stage":"allocated","asset":"each/6:shell","amount":"14.000000","unknown":0}]}`,
 	},
 	{
 		"a category holds all below it, and nothing that only begins alike",
 		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Category: "MIL.ARMOUR"},
-		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"rows":[]}`,
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":["committed"],"rows":[]}`,
 	},
 	{
 		"what is left out at several stages is not summed over them",
 		balances.Request{Basis: "tracker", Stages: []string{"committed", "origin"}, Donor: "JPN", Category: "FIN.BUDGET", Reached: true},
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[
 			{"instrument":"guarantee","stage":"committed","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
-			{"instrument":"guarantee","stage":"origin","asset":"EUR/2@tracker","amount":"-40.00","unknown":0}],"rows":[
+			{"instrument":"guarantee","stage":"origin","asset":"EUR/2@tracker","amount":"-40.00","unknown":0}],"not_reported":[],"rows":[
 			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0},
 			{"stage":"origin","asset":"EUR/2@tracker","amount":"-80.00","unknown":0}]}`,
 	},
@@ -274,12 +274,15 @@ func TestClaimsAreHandedOverByEvidence(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"handed_over"}, Reached: true, By: []string{"evidence"}})
+	report, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"dispatched", "handed_over"}, Reached: true, By: []string{"evidence"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(report.Rows) != 1 || report.Rows[0].Stage != "handed_over" || *report.Rows[0].Evidence != "claim" || *report.Rows[0].Amount != "6.48" {
 		t.Errorf("answered %+v", report)
+	}
+	if len(report.NotReported) != 1 || report.NotReported[0] != "dispatched" {
+		t.Errorf("%v is not reported; of what is claimed nobody says that it was dispatched, which is not zero", report.NotReported)
 	}
 	if _, err := query(t, r.Sink, balances.Request{Basis: "tracker", Stages: []string{"claimed"}}); err == nil {
 		t.Error("claims are a stage of their own")

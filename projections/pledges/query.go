@@ -78,6 +78,8 @@ type Books struct {
 	Beside []Excess `json:"beside"`
 	// Undisclosed counts values that are not known, by stage and basis.
 	Undisclosed []Undisclosed `json:"undisclosed"`
+	// NotReported are rungs that something must have passed, and of which no fact says anything: what is claimed was dispatched.
+	NotReported []string `json:"not_reported"`
 }
 
 // Rung is one asset at one stage.

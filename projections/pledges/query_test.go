@@ -194,3 +194,22 @@ func TestStandingsOfEachPledgeSumToZero(t *testing.T) {
 		}
 	})
 }
+
+// What is only claimed was dispatched too, and nobody says when and how much: that is not reported, and not zero.
+func TestWhatIsClaimedWasDispatchedUnreported(t *testing.T) {
+	log := enginetest.NewLog(uuid.UUID{1: 7})
+	log.Decide(t, enginetest.Stream(1), "USA",
+		pledgetest.Commit(pledgetest.Line(1, pledgetest.Stated(pledgetest.EUR, "20"))),
+		pledgetest.Allocate(pledgetest.Line(2, pledgetest.Stated(pledgetest.EUR, "5"))),
+		&pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: pledgetest.EUR, Amount: pledgetest.Amount(pledgetest.EUR, "5")})
+	view(t, log, func(s engine.Snapshot) error {
+		d, err := pledges.Show(t.Context(), s, pledges.ShowRequest{ID: "USA1"})
+		if err != nil {
+			return err
+		}
+		if len(d.Lines[0].NotReported) != 0 || len(d.NotReported) != 1 || len(d.Lines[1].NotReported) != 1 || d.Lines[1].NotReported[0] != "dispatched" {
+			t.Errorf("not reported: %v of the pledge, %v of its allocation", d.NotReported, d.Lines[1].NotReported)
+		}
+		return nil
+	})
+}

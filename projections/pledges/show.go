@@ -12,9 +12,11 @@ import (
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/posting"
+	"github.com/allied-ledger/allied/events/term"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/words"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
 // ShowRequest asks for one pledge.
@@ -165,9 +167,13 @@ func readBooks(ctx context.Context, s engine.Snapshot, within engine.Range) (Boo
 	return newBooks(amounts)
 }
 
+func (b *Books) holds(stage string) bool {
+	return slices.ContainsFunc(b.Ladder, func(r Rung) bool { return r.Stage == stage })
+}
+
 // newBooks writes amounts in order as people read them. Origin is left out: it is the contra of all that is there.
 func newBooks(amounts []*amount) (Books, error) {
-	b := Books{Ladder: []Rung{}, Over: []Excess{}, Beside: []Excess{}, Undisclosed: []Undisclosed{}}
+	b := Books{Ladder: []Rung{}, Over: []Excess{}, Beside: []Excess{}, Undisclosed: []Undisclosed{}, NotReported: []string{}}
 	ladder := words.Ladder()
 	for _, x := range amounts {
 		if x.asset == "" {
@@ -190,6 +196,10 @@ func newBooks(amounts []*amount) (Books, error) {
 		default:
 			b.Beside = append(b.Beside, Excess{x.stage, x.asset, text(x.standing)})
 		}
+	}
+	dispatched := term.Word(eventv1.Stage_STAGE_DISPATCHED)
+	if b.holds(words.Claimed) && !b.holds(dispatched) {
+		b.NotReported = append(b.NotReported, dispatched)
 	}
 	return b, nil
 }

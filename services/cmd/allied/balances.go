@@ -162,7 +162,7 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 		}
 		out.csvRows = append(out.csvRows, cells(row, true))
 	}
-	if len(report.Rows) == 0 {
+	if len(report.Rows) == 0 && len(report.NotReported) < len(req.Stages) {
 		out.notes = append(out.notes, "nothing "+measure+" at "+strings.Join(req.Stages, ", "))
 	}
 	out.notes = append(out.notes, balanceNotes(report, measure)...)
@@ -175,6 +175,9 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 // balanceNotes says what the figures are true for, and what they leave out.
 func balanceNotes(report *balances.Report, measure string) []string {
 	notes := []string{fmt.Sprintf("basis %s, %s, at position %d (ordinal %d)", report.Basis, measure, report.Position, report.Ordinal)}
+	if len(report.NotReported) > 0 {
+		notes = append(notes, fmt.Sprintf("not reported: %s (no fact says anything of it, which is not zero)", strings.Join(report.NotReported, ", ")))
+	}
 	if report.Unknown > 0 {
 		notes = append(notes, fmt.Sprintf("unknown: %s undisclosed, which counts as no zero", counted(int(report.Unknown), "value is", "values are")))
 	}

@@ -120,6 +120,9 @@ func writeBooks(w io.Writer, books pledges.Books) error {
 	for _, u := range books.Undisclosed {
 		out.notes = append(out.notes, fmt.Sprintf("undisclosed on basis %s at %s: %d", u.Basis, u.Stage, u.Count))
 	}
+	for _, stage := range books.NotReported {
+		out.notes = append(out.notes, "not reported: "+stage+" (what is claimed names no shipment)")
+	}
 	if len(out.rows) == 0 && len(out.notes) == 0 {
 		out.notes = append(out.notes, "posts nothing")
 	}
