@@ -31,29 +31,36 @@ type Command struct {
 	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	// Such as `pledge-<uuid>`. A command that may open a stream can leave it empty: the stream is then derived from the command id.
 	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
-	// ISO 3166-1 alpha-3 or an institution's code, and the country under attack.
-	Donor       string `protobuf:"bytes,3,opt,name=donor,proto3" json:"donor,omitempty"`
+	// Who gives: an ISO 3166-1 alpha-3 code such as POL, or that of an institution such as EU-INST. May be left out on a stream that has events.
+	Donor string `protobuf:"bytes,3,opt,name=donor,proto3" json:"donor,omitempty"`
+	// The country under attack, such as UKR. May be left out like the donor.
 	Beneficiary string `protobuf:"bytes,4,opt,name=beneficiary,proto3" json:"beneficiary,omitempty"`
 	// When it happened: 2022-09-13, 2022-09, 2022, `until 2022-12-31`, `unknown`.
 	Effective string `protobuf:"bytes,5,opt,name=effective,proto3" json:"effective,omitempty"`
 	// The source's own words for that date, where they say more.
 	EffectiveAsStated string `protobuf:"bytes,6,opt,name=effective_as_stated,json=effectiveAsStated,proto3" json:"effective_as_stated,omitempty"`
-	Actor             string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
-	Authority         string `protobuf:"bytes,8,opt,name=authority,proto3" json:"authority,omitempty"`
-	// UUIDs.
-	CorrelationId string       `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
-	CausationId   string       `protobuf:"bytes,10,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
-	Sources       []*v1.Source `protobuf:"bytes,11,rep,name=sources,proto3" json:"sources,omitempty"`
-	Reason        string       `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Who acts: a claim, recorded as unverified until the ledger knows identities.
+	Actor string `protobuf:"bytes,7,opt,name=actor,proto3" json:"actor,omitempty"`
+	// On whose authority: a claim too.
+	Authority string `protobuf:"bytes,8,opt,name=authority,proto3" json:"authority,omitempty"`
+	// A UUID that groups the commands of one business transaction.
+	CorrelationId string `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3" json:"correlation_id,omitempty"`
+	// The UUID of the event that led to this command.
+	CausationId string `protobuf:"bytes,10,opt,name=causation_id,json=causationId,proto3" json:"causation_id,omitempty"`
+	// Where the fact comes from. External ids are references, never keys.
+	Sources []*v1.Source `protobuf:"bytes,11,rep,name=sources,proto3" json:"sources,omitempty"`
+	// Why, in plain words.
+	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Event ids that this corrects.
 	Corrects []string `protobuf:"bytes,13,rep,name=corrects,proto3" json:"corrects,omitempty"`
 	// public (as when empty), restricted, secret.
 	Marking string `protobuf:"bytes,14,opt,name=marking,proto3" json:"marking,omitempty"`
 	// The command reports outside data, which may go beyond a cap; needs a source.
 	Observed bool `protobuf:"varint,15,opt,name=observed,proto3" json:"observed,omitempty"`
-	// A person's decision to go beyond a cap.
+	// A person's decision to go beyond a cap: both authority and reason are needed.
 	Override *v1.Override `protobuf:"bytes,16,opt,name=override,proto3" json:"override,omitempty"`
-	Flags    []*v1.Flag   `protobuf:"bytes,17,rep,name=flags,proto3" json:"flags,omitempty"`
+	// Marks of a doubtful or special fact, such as `synthetic`.
+	Flags []*v1.Flag `protobuf:"bytes,17,rep,name=flags,proto3" json:"flags,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Command_AnnouncePledge
@@ -880,14 +887,17 @@ func (*Command_ForgiveLoan) isCommand_Body() {}
 // Value is a valuation as people write it.
 type Value struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Basis string                 `protobuf:"bytes,1,opt,name=basis,proto3" json:"basis,omitempty"`
+	// What kind of value it is: donor_stated, net_book, acquisition, replacement, market_upper_bound, contract, tracker, tracker_redistributed, price_list.
+	Basis string `protobuf:"bytes,1,opt,name=basis,proto3" json:"basis,omitempty"`
 	// stated (as when empty and an amount is given), included, withheld, undisclosed, not_applicable.
 	Status string `protobuf:"bytes,2,opt,name=status,proto3" json:"status,omitempty"`
-	// Such as EUR/2@tracker, whose basis equals the field above, and decimal text such as 1234.50.
-	Asset  string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// A currency, its decimal places and the basis, which equals the field above, such as EUR/2@tracker.
+	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Decimal text in these decimal places, such as 1234.50.
 	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
-	// given, priced, none.
-	Source        string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// given by the source, priced (computed from prices), none.
+	Source string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
+	// The day of the valuation, written as `effective` is.
 	BasisDate     string `protobuf:"bytes,6,opt,name=basis_date,json=basisDate,proto3" json:"basis_date,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -965,21 +975,28 @@ func (x *Value) GetBasisDate() string {
 	return ""
 }
 
+// Line is what a pledge holds of one category and instrument: a promise, a commitment or a package.
 type Line struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A UUID; derived from the command id when empty.
-	Line     string              `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
-	Title    string              `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	Category string              `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
-	Mapping  *v1.CategoryMapping `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
+	Line  string `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
+	// A category of the ledger, such as MIL.AIRDEF.
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// How an outside label became the category.
+	Mapping *v1.CategoryMapping `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	// in_kind, service, grant, loan, guarantee, swap, appropriation, unknown.
-	Instrument string   `protobuf:"bytes,5,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	Values     []*Value `protobuf:"bytes,6,rep,name=values,proto3" json:"values,omitempty"`
-	// Needed where more than one value is stated.
-	ControlAsset  string       `protobuf:"bytes,7,opt,name=control_asset,json=controlAsset,proto3" json:"control_asset,omitempty"`
-	Earmark       string       `protobuf:"bytes,8,opt,name=earmark,proto3" json:"earmark,omitempty"`
-	FiscalYear    string       `protobuf:"bytes,9,opt,name=fiscal_year,json=fiscalYear,proto3" json:"fiscal_year,omitempty"`
-	Flags         []*v1.Flag   `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
+	Instrument string `protobuf:"bytes,5,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	// Values on several bases stand side by side and never add. Without any, one says by its status why.
+	Values []*Value `protobuf:"bytes,6,rep,name=values,proto3" json:"values,omitempty"`
+	// The one asset in which caps, draws and cancellations are counted. Needed where more than one value is stated.
+	ControlAsset string `protobuf:"bytes,7,opt,name=control_asset,json=controlAsset,proto3" json:"control_asset,omitempty"`
+	// What the money is bound to, in the words of the source.
+	Earmark string `protobuf:"bytes,8,opt,name=earmark,proto3" json:"earmark,omitempty"`
+	// The donor's budget year, in its own words.
+	FiscalYear string     `protobuf:"bytes,9,opt,name=fiscal_year,json=fiscalYear,proto3" json:"fiscal_year,omitempty"`
+	Flags      []*v1.Flag `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
+	// What this line alone cites.
 	Sources       []*v1.Source `protobuf:"bytes,11,rep,name=sources,proto3" json:"sources,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1092,18 +1109,25 @@ func (x *Line) GetSources() []*v1.Source {
 	return nil
 }
 
+// Item is one kind of thing inside a package.
 type Item struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Labels   []string               `protobuf:"bytes,2,rep,name=labels,proto3" json:"labels,omitempty"`
-	Category string                 `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
-	Mapping  *v1.CategoryMapping    `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The source's own labels of the item, outermost first.
+	Labels []string `protobuf:"bytes,2,rep,name=labels,proto3" json:"labels,omitempty"`
+	// A category of the ledger; it may differ from the package's.
+	Category string `protobuf:"bytes,3,opt,name=category,proto3" json:"category,omitempty"`
+	// How an outside label became the category.
+	Mapping *v1.CategoryMapping `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	// stated, undisclosed, not_applicable, ... as in Value.
 	QuantityStatus string `protobuf:"bytes,5,opt,name=quantity_status,json=quantityStatus,proto3" json:"quantity_status,omitempty"`
-	// Such as each/6:155 mm howitzer, and decimal text.
-	QuantityAsset string       `protobuf:"bytes,6,opt,name=quantity_asset,json=quantityAsset,proto3" json:"quantity_asset,omitempty"`
-	Quantity      string       `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	UnitPrices    []*Value     `protobuf:"bytes,8,rep,name=unit_prices,json=unitPrices,proto3" json:"unit_prices,omitempty"`
+	// A unit, its decimal places and the item, such as each/6:155 mm howitzer.
+	QuantityAsset string `protobuf:"bytes,6,opt,name=quantity_asset,json=quantityAsset,proto3" json:"quantity_asset,omitempty"`
+	// Decimal text.
+	Quantity string `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Prices of one unit; they post nothing.
+	UnitPrices []*Value `protobuf:"bytes,8,rep,name=unit_prices,json=unitPrices,proto3" json:"unit_prices,omitempty"`
+	// Values of the item. They post nothing: the package's value counts.
 	Values        []*Value     `protobuf:"bytes,9,rep,name=values,proto3" json:"values,omitempty"`
 	Flags         []*v1.Flag   `protobuf:"bytes,10,rep,name=flags,proto3" json:"flags,omitempty"`
 	Sources       []*v1.Source `protobuf:"bytes,11,rep,name=sources,proto3" json:"sources,omitempty"`
@@ -1218,6 +1242,7 @@ func (x *Item) GetSources() []*v1.Source {
 	return nil
 }
 
+// AnnouncePledge records an indicative promise. It enters no total of support. It may open a pledge.
 type AnnouncePledge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
@@ -1270,10 +1295,12 @@ func (x *AnnouncePledge) GetLines() []*Line {
 	return nil
 }
 
+// CommitPledge records that the donor commits; it relieves what was announced. It may open a pledge.
 type CommitPledge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
-	Commitments   []*CommitLine          `protobuf:"bytes,2,rep,name=commitments,proto3" json:"commitments,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty where the pledge has a title already.
+	Title         string        `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	Commitments   []*CommitLine `protobuf:"bytes,2,rep,name=commitments,proto3" json:"commitments,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1322,10 +1349,11 @@ func (x *CommitPledge) GetCommitments() []*CommitLine {
 	return nil
 }
 
+// CommitLine is one commitment.
 type CommitLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Line  *Line                  `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
-	// firm, stated, unknown.
+	// firm, stated, unknown. Only firm is transaction type 2 of IATI.
 	Firmness      string `protobuf:"bytes,2,opt,name=firmness,proto3" json:"firmness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1375,11 +1403,14 @@ func (x *CommitLine) GetFirmness() string {
 	return ""
 }
 
+// AllocatePledge gives a part of what is committed to one package. It may open a pledge, which then has no known cap.
 type AllocatePledge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Title         string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
-	Line          *Line                  `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
-	Items         []*Item                `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Title string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	// The package: its category, its instrument and its value.
+	Line *Line `protobuf:"bytes,2,opt,name=line,proto3" json:"line,omitempty"`
+	// What is in the package. Without a value of the package, each quantity is counted for itself.
+	Items         []*Item `protobuf:"bytes,3,rep,name=items,proto3" json:"items,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1435,15 +1466,22 @@ func (x *AllocatePledge) GetItems() []*Item {
 	return nil
 }
 
+// ScheduleTranche says that a part of a line falls due, or promises support for a threat level, which may open a pledge.
 type ScheduleTranche struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A UUID; derived from the command id when empty.
-	Tranche       string `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
-	Due           string `protobuf:"bytes,2,opt,name=due,proto3" json:"due,omitempty"`
-	ThreatLevel   uint32 `protobuf:"varint,3,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
-	Contingent    *Line  `protobuf:"bytes,4,opt,name=contingent,proto3" json:"contingent,omitempty"`
-	OfLine        string `protobuf:"bytes,5,opt,name=of_line,json=ofLine,proto3" json:"of_line,omitempty"`
-	Asset         string `protobuf:"bytes,6,opt,name=asset,proto3" json:"asset,omitempty"`
+	Tranche string `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	// When it falls due, written as `effective` is.
+	Due string `protobuf:"bytes,2,opt,name=due,proto3" json:"due,omitempty"`
+	// The threat level that activates contingent support; 0 for a part of a line that falls due by date.
+	ThreatLevel uint32 `protobuf:"varint,3,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
+	// The support that is promised for the threat level; only with one.
+	Contingent *Line `protobuf:"bytes,4,opt,name=contingent,proto3" json:"contingent,omitempty"`
+	// The commitment or allocation of which a part falls due, and the part; only without a threat level.
+	OfLine string `protobuf:"bytes,5,opt,name=of_line,json=ofLine,proto3" json:"of_line,omitempty"`
+	// What the line is counted in.
+	Asset string `protobuf:"bytes,6,opt,name=asset,proto3" json:"asset,omitempty"`
+	// The part.
 	Amount        string `protobuf:"bytes,7,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1528,10 +1566,12 @@ func (x *ScheduleTranche) GetAmount() string {
 	return ""
 }
 
+// RescheduleTranche moves the date of a tranche.
 type RescheduleTranche struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tranche       string                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
-	Due           string                 `protobuf:"bytes,2,opt,name=due,proto3" json:"due,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Tranche string                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	// The new date. Ageing keeps the first.
+	Due           string `protobuf:"bytes,2,opt,name=due,proto3" json:"due,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1580,11 +1620,14 @@ func (x *RescheduleTranche) GetDue() string {
 	return ""
 }
 
+// ActivateTranche makes contingent support a commitment, since its threat level was declared.
 type ActivateTranche struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Tranche       string                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
-	ThreatLevel   uint32                 `protobuf:"varint,2,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
-	Firmness      string                 `protobuf:"bytes,3,opt,name=firmness,proto3" json:"firmness,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Tranche string                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	// The level that was declared: the one the tranche waits for, or a higher one.
+	ThreatLevel uint32 `protobuf:"varint,2,opt,name=threat_level,json=threatLevel,proto3" json:"threat_level,omitempty"`
+	// Of the commitment that it becomes: firm, stated, unknown.
+	Firmness      string `protobuf:"bytes,3,opt,name=firmness,proto3" json:"firmness,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1640,6 +1683,7 @@ func (x *ActivateTranche) GetFirmness() string {
 	return ""
 }
 
+// ExpireTranche ends a tranche: contingent support lapses, a part of a line is no longer due.
 type ExpireTranche struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tranche       string                 `protobuf:"bytes,1,opt,name=tranche,proto3" json:"tranche,omitempty"`
@@ -1684,15 +1728,21 @@ func (x *ExpireTranche) GetTranche() string {
 	return ""
 }
 
+// ReserveDraw takes a part of an allocation for one shipment or payment. Their services send it for plan_shipment and instruct_payment.
 type ReserveDraw struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A UUID; derived from the command id when empty.
-	Draw          string         `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
-	Allocation    string         `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
-	Asset         string         `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string         `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
-	Stated        []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
-	ForStream     string         `protobuf:"bytes,6,opt,name=for_stream,json=forStream,proto3" json:"for_stream,omitempty"`
+	Draw string `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The line that is drawn on.
+	Allocation string `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// What the allocation is counted in: its control asset, or the quantity of one item. Empty where it has neither.
+	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How much is drawn.
+	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Amounts of the draw in other assets; what is not stated moves in proportion.
+	Stated []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	// The shipment or payment that draws, such as shipment-<uuid>.
+	ForStream     string `protobuf:"bytes,6,opt,name=for_stream,json=forStream,proto3" json:"for_stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1769,10 +1819,13 @@ func (x *ReserveDraw) GetForStream() string {
 	return ""
 }
 
+// AssetAmount is an amount of one asset. Amounts of different assets never add.
 type AssetAmount struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as EUR/2@tracker or each/6:155 mm howitzer.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Decimal text.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1821,6 +1874,7 @@ func (x *AssetAmount) GetAmount() string {
 	return ""
 }
 
+// ReleaseDraw gives back what a draw has not used. A draw that is released whole never comes back.
 type ReleaseDraw struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Draw  string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
@@ -1882,6 +1936,7 @@ func (x *ReleaseDraw) GetAmount() string {
 	return ""
 }
 
+// SettleDraw ends a draw that its shipment or payment has used up. It posts nothing.
 type SettleDraw struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Draw          string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
@@ -1926,10 +1981,13 @@ func (x *SettleDraw) GetDraw() string {
 	return ""
 }
 
+// ReducePledge takes back a part of what is promised and not reserved.
 type ReducePledge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A control asset of the pledge.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How much is taken back, from committed lines first, then from allocated ones.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1978,6 +2036,7 @@ func (x *ReducePledge) GetAmount() string {
 	return ""
 }
 
+// CancelRemainder takes back all that is committed or allocated and not reserved.
 type CancelRemainder struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2014,6 +2073,7 @@ func (*CancelRemainder) Descriptor() ([]byte, []int) {
 	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{17}
 }
 
+// FulfilPledge closes a pledge of which nothing is left to allocate or to draw, and no draw is open.
 type FulfilPledge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2050,6 +2110,7 @@ func (*FulfilPledge) Descriptor() ([]byte, []int) {
 	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{18}
 }
 
+// LapsePledge closes a pledge whose promise ran out: what is committed or allocated and not reserved lapses.
 type LapsePledge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2086,10 +2147,12 @@ func (*LapsePledge) Descriptor() ([]byte, []int) {
 	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{19}
 }
 
+// LinkPledge joins two pledges, so that linked pledges can count once.
 type LinkPledge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// same, extends, funds, reimburses.
-	Link          string `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	// What this pledge is to the other: same, extends, funds, reimburses.
+	Link string `protobuf:"bytes,1,opt,name=link,proto3" json:"link,omitempty"`
+	// The other pledge's stream.
 	Pledge        string `protobuf:"bytes,2,opt,name=pledge,proto3" json:"pledge,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2139,12 +2202,15 @@ func (x *LinkPledge) GetPledge() string {
 	return ""
 }
 
+// ReclassifyLine moves a line, with all that stands on it, to another category or instrument.
 type ReclassifyLine struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Line          string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
-	Category      string                 `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
-	Instrument    string                 `protobuf:"bytes,3,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	Mapping       *v1.CategoryMapping    `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Line  string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
+	// The right category; empty where it stays.
+	Category string `protobuf:"bytes,2,opt,name=category,proto3" json:"category,omitempty"`
+	// The right instrument; empty where it stays.
+	Instrument    string              `protobuf:"bytes,3,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	Mapping       *v1.CategoryMapping `protobuf:"bytes,4,opt,name=mapping,proto3" json:"mapping,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2207,11 +2273,13 @@ func (x *ReclassifyLine) GetMapping() *v1.CategoryMapping {
 	return nil
 }
 
+// RevalueLine changes the value of what stands on a line at one rung, and no unit of it.
 type RevalueLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Line  string                 `protobuf:"bytes,1,opt,name=line,proto3" json:"line,omitempty"`
 	// announced, contingent, committed, allocated, reserved.
 	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	// A currency on a basis: a revaluation changes no units.
 	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
 	// Signed decimal text.
 	Delta string `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
@@ -2429,14 +2497,18 @@ func (x *PlanShipment) GetLines() []*PlanLine {
 	return nil
 }
 
+// PlanLine is what one line of a shipment draws.
 type PlanLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The pledge's stream and its allocation.
-	Pledge     string `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	// The stream of the pledge that is drawn on.
+	Pledge string `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	// The allocation's line.
 	Allocation string `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
-	// In the allocation's control asset, or in the quantity of one item; both empty where it has neither.
-	Asset         string         `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string         `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The allocation's control asset, or the quantity of one item; empty, like the amount, where it has neither.
+	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How much is drawn.
+	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Amounts of the draw in other assets, such as units.
 	Stated        []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2512,11 +2584,14 @@ type Moving struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The draw's UUID, as the shipment shows it; may be empty where the shipment has one line.
 	Draw string `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
-	// The drawn line's asset and an amount of it; both empty for all that is there to move.
-	Asset         string         `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string         `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
-	Stated        []*AssetAmount `protobuf:"bytes,4,rep,name=stated,proto3" json:"stated,omitempty"`
-	Serials       []string       `protobuf:"bytes,5,rep,name=serials,proto3" json:"serials,omitempty"`
+	// The drawn line's asset; empty, like the amount, for all that is there to move.
+	Asset string `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Decimal text.
+	Amount string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Amounts in other assets, where they are stated; what is not stated moves in proportion.
+	Stated []*AssetAmount `protobuf:"bytes,4,rep,name=stated,proto3" json:"stated,omitempty"`
+	// Serial numbers of what moves, where they are known.
+	Serials       []string `protobuf:"bytes,5,rep,name=serials,proto3" json:"serials,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2586,12 +2661,14 @@ func (x *Moving) GetSerials() []string {
 	return nil
 }
 
+// DispatchShipment records that it left: what was reserved is under way.
 type DispatchShipment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: everything that is reserved.
 	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
-	Place     string    `protobuf:"bytes,2,opt,name=place,proto3" json:"place,omitempty"`
-	// `sha256:` and 64 hexadecimal digits.
+	// Where it left from.
+	Place string `protobuf:"bytes,2,opt,name=place,proto3" json:"place,omitempty"`
+	// Of the manifest: `sha256:` and 64 hexadecimal digits. Empty where there is none.
 	ManifestHash  string `protobuf:"bytes,3,opt,name=manifest_hash,json=manifestHash,proto3" json:"manifest_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2648,9 +2725,11 @@ func (x *DispatchShipment) GetManifestHash() string {
 	return ""
 }
 
+// ArriveShipment records that it reached a hub. It posts nothing.
 type ArriveShipment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Place         string                 `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The hub; needed.
+	Place         string `protobuf:"bytes,1,opt,name=place,proto3" json:"place,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2692,14 +2771,16 @@ func (x *ArriveShipment) GetPlace() string {
 	return ""
 }
 
+// HandOverShipment records that who was to receive it did. What goes beyond what was dispatched is recorded as a surplus.
 type HandOverShipment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: everything that is dispatched.
 	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
-	// departure, port, hub, beneficiary, unstated.
+	// Where it counts as delivered: departure, port, hub, beneficiary, unstated. Needed: delivered always names its point.
 	Point string `protobuf:"bytes,2,opt,name=point,proto3" json:"point,omitempty"`
-	// signed, claim.
-	Evidence  string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// signed, or claim: nobody signed for it, and it is shown apart.
+	Evidence string `protobuf:"bytes,3,opt,name=evidence,proto3" json:"evidence,omitempty"`
+	// Who signed; needed where signed.
 	Signatory string `protobuf:"bytes,4,opt,name=signatory,proto3" json:"signatory,omitempty"`
 	Place     string `protobuf:"bytes,5,opt,name=place,proto3" json:"place,omitempty"`
 	// Nothing more comes of these lines: what was dispatched and is neither handed over, lost nor returned is short.
@@ -2780,11 +2861,13 @@ func (x *HandOverShipment) GetComplete() bool {
 	return false
 }
 
+// VerifyShipment records that somebody other than the parties has counted it.
 type VerifyShipment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Empty: everything that is handed over.
-	Movements     []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
-	Verifier      string    `protobuf:"bytes,2,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	// Who counted it, other than the parties; needed.
+	Verifier      string `protobuf:"bytes,2,opt,name=verifier,proto3" json:"verifier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2833,10 +2916,12 @@ func (x *VerifyShipment) GetVerifier() string {
 	return ""
 }
 
+// ReportDiscrepancy records that what came is not what was sent. What is short stands as missing; the other kinds post nothing.
 type ReportDiscrepancy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// short, over, damaged, unmanifested. A surplus is reported by handing over more than was dispatched.
-	Kind          string  `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// What is short, damaged or not on the manifest.
 	Movement      *Moving `protobuf:"bytes,2,opt,name=movement,proto3" json:"movement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2886,9 +2971,11 @@ func (x *ReportDiscrepancy) GetMovement() *Moving {
 	return nil
 }
 
+// FindShipment records that what was missing has been found.
 type FindShipment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Movements     []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty: everything that is missing.
+	Movements     []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2930,10 +3017,13 @@ func (x *FindShipment) GetMovements() []*Moving {
 	return nil
 }
 
+// LoseShipment records that something is lost.
 type LoseShipment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Movements     []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
-	Cause         string                 `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Taken from what is missing first, then from what is under way. Empty: all of both.
+	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	// In plain words.
+	Cause         string `protobuf:"bytes,2,opt,name=cause,proto3" json:"cause,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2982,9 +3072,11 @@ func (x *LoseShipment) GetCause() string {
 	return ""
 }
 
+// ReturnShipment records that something came back.
 type ReturnShipment struct {
-	state     protoimpl.MessageState `protogen:"open.v1"`
-	Movements []*Moving              `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Taken from what is under way first, then from what was handed over. Empty: all of both.
+	Movements []*Moving `protobuf:"bytes,1,rep,name=movements,proto3" json:"movements,omitempty"`
 	// The donor still owes it: every rung is undone, and the draw released.
 	Reopens       bool `protobuf:"varint,2,opt,name=reopens,proto3" json:"reopens,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3035,6 +3127,7 @@ func (x *ReturnShipment) GetReopens() bool {
 	return false
 }
 
+// ReverseShipment takes back an event of the shipment that was recorded in error: all that it posted is posted the other way.
 type ReverseShipment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the event that was recorded in error.
@@ -3080,6 +3173,7 @@ func (x *ReverseShipment) GetEvent() string {
 	return ""
 }
 
+// CloseShipment says that nothing more moves: what was reserved and never sent is released, and what is used up is settled.
 type CloseShipment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -3116,12 +3210,14 @@ func (*CloseShipment) Descriptor() ([]byte, []int) {
 	return file_allied_api_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
+// RevalueShipment changes the value of what stands at one rung of a drawn line, and no unit of it.
 type RevalueShipment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// May be empty where the shipment has one line.
+	// The drawn line; may be empty where the shipment has one.
 	Draw string `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
 	// dispatched, handed_over, claimed, verified.
 	Stage string `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	// A currency on a basis: a revaluation changes no units.
 	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
 	// Signed decimal text.
 	Delta         string `protobuf:"bytes,4,opt,name=delta,proto3" json:"delta,omitempty"`
@@ -3187,11 +3283,14 @@ func (x *RevalueShipment) GetDelta() string {
 	return ""
 }
 
+// PaymentParty is who pays or is paid.
 type PaymentParty struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Account       string                 `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
-	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// An IBAN or another identification.
+	Account string `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`
+	// The party's bank, such as its BIC.
+	Agent         string `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3249,17 +3348,27 @@ func (x *PaymentParty) GetAgent() string {
 
 // InstructPayment draws on an allocation and opens a payment.
 type InstructPayment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Pledge        string                 `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
-	Allocation    string                 `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
-	Asset         string                 `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
-	Stated        []*AssetAmount         `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
-	Tranche       string                 `protobuf:"bytes,6,opt,name=tranche,proto3" json:"tranche,omitempty"`
-	Debtor        *PaymentParty          `protobuf:"bytes,7,opt,name=debtor,proto3" json:"debtor,omitempty"`
-	Creditor      *PaymentParty          `protobuf:"bytes,8,opt,name=creditor,proto3" json:"creditor,omitempty"`
-	EndToEndId    string                 `protobuf:"bytes,9,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
-	Uetr          string                 `protobuf:"bytes,10,opt,name=uetr,proto3" json:"uetr,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The stream of the pledge that is drawn on.
+	Pledge string `protobuf:"bytes,1,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	// The allocation's line.
+	Allocation string `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// The allocation's control asset, which must be money.
+	Asset string `protobuf:"bytes,3,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How much is drawn and instructed.
+	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Amounts of the draw in other assets.
+	Stated []*AssetAmount `protobuf:"bytes,5,rep,name=stated,proto3" json:"stated,omitempty"`
+	// The UUID of the tranche that it pays; empty for none.
+	Tranche string `protobuf:"bytes,6,opt,name=tranche,proto3" json:"tranche,omitempty"`
+	// Who pays.
+	Debtor *PaymentParty `protobuf:"bytes,7,opt,name=debtor,proto3" json:"debtor,omitempty"`
+	// Who is paid.
+	Creditor *PaymentParty `protobuf:"bytes,8,opt,name=creditor,proto3" json:"creditor,omitempty"`
+	// ISO 20022 EndToEndId, at most 35 characters.
+	EndToEndId string `protobuf:"bytes,9,opt,name=end_to_end_id,json=endToEndId,proto3" json:"end_to_end_id,omitempty"`
+	// ISO 20022 UETR: a lower-case UUID of version 4.
+	Uetr          string `protobuf:"bytes,10,opt,name=uetr,proto3" json:"uetr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3364,6 +3473,7 @@ func (x *InstructPayment) GetUetr() string {
 	return ""
 }
 
+// AcceptPayment records that the bank took the instruction. Accepted is not booked: it posts nothing.
 type AcceptPayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ISO 20022 status, such as ACCP or ACSP.
@@ -3409,6 +3519,7 @@ func (x *AcceptPayment) GetStatus() string {
 	return ""
 }
 
+// RejectPayment records that the bank refused the instruction. The draw is released.
 type RejectPayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// ISO 20022 reason code, such as AC04.
@@ -3454,18 +3565,22 @@ func (x *RejectPayment) GetReasonCode() string {
 	return ""
 }
 
+// BookPayment records an entry on an account.
 type BookPayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The instructed asset; needed where an amount or a fee is given.
 	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
 	// What is used up of the instructed amount, the fee included; all of it when empty.
 	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	Fee    string `protobuf:"bytes,3,opt,name=fee,proto3" json:"fee,omitempty"`
-	// debited, at_intermediary, credited.
+	// What somebody kept on the way, a part of the amount. It is no support.
+	Fee string `protobuf:"bytes,3,opt,name=fee,proto3" json:"fee,omitempty"`
+	// On whose account the entry stands: debited, at_intermediary, credited. Needed.
 	Point string `protobuf:"bytes,4,opt,name=point,proto3" json:"point,omitempty"`
-	// What was booked, where it is another currency.
-	BookedAsset   string `protobuf:"bytes,5,opt,name=booked_asset,json=bookedAsset,proto3" json:"booked_asset,omitempty"`
-	BookedAmount  string `protobuf:"bytes,6,opt,name=booked_amount,json=bookedAmount,proto3" json:"booked_amount,omitempty"`
+	// The other currency in which it was booked; empty where it is the same.
+	BookedAsset string `protobuf:"bytes,5,opt,name=booked_asset,json=bookedAsset,proto3" json:"booked_asset,omitempty"`
+	// What was booked in it, for the amount less the fee.
+	BookedAmount string `protobuf:"bytes,6,opt,name=booked_amount,json=bookedAmount,proto3" json:"booked_amount,omitempty"`
+	// The bank's reference of the entry (ISO 20022 AcctSvcrRef).
 	BankReference string `protobuf:"bytes,7,opt,name=bank_reference,json=bankReference,proto3" json:"bank_reference,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3550,12 +3665,16 @@ func (x *BookPayment) GetBankReference() string {
 	return ""
 }
 
+// ReturnPayment records that money came back.
 type ReturnPayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The instructed asset and an amount of it; all that is booked when both are empty.
-	Asset         string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	Reopens       bool   `protobuf:"varint,3,opt,name=reopens,proto3" json:"reopens,omitempty"`
+	// The instructed asset; empty, like the amount, for all that is booked.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// How much came back.
+	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// The donor still owes it: booked and instructed are undone, and that part of the draw released.
+	Reopens bool `protobuf:"varint,3,opt,name=reopens,proto3" json:"reopens,omitempty"`
+	// ISO 20022 return reason code, such as AC04.
 	ReasonCode    string `protobuf:"bytes,4,opt,name=reason_code,json=reasonCode,proto3" json:"reason_code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3619,9 +3738,11 @@ func (x *ReturnPayment) GetReasonCode() string {
 	return ""
 }
 
+// ReversePayment takes back a booking that was recorded in error.
 type ReversePayment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Event         string                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The id of the booking that was recorded in error.
+	Event         string `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3663,10 +3784,13 @@ func (x *ReversePayment) GetEvent() string {
 	return ""
 }
 
+// AccrueInterest records that interest of a loan falls due.
 type AccrueInterest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The asset in which the loan was booked.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// The interest that falls due.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3715,10 +3839,13 @@ func (x *AccrueInterest) GetAmount() string {
 	return ""
 }
 
+// PayInterest records that interest which is due was paid.
 type PayInterest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The asset in which the loan was booked.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// At most what is due.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3767,11 +3894,15 @@ func (x *PayInterest) GetAmount() string {
 	return ""
 }
 
+// RepayLoan records that a part of a loan was paid back.
 type RepayLoan struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	SourceOfFunds string                 `protobuf:"bytes,3,opt,name=source_of_funds,json=sourceOfFunds,proto3" json:"source_of_funds,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The asset in which the loan was booked.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// At most what is still to be paid back.
+	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Where the money came from, such as the beneficiary's budget; needed.
+	SourceOfFunds string `protobuf:"bytes,3,opt,name=source_of_funds,json=sourceOfFunds,proto3" json:"source_of_funds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3827,10 +3958,13 @@ func (x *RepayLoan) GetSourceOfFunds() string {
 	return ""
 }
 
+// ForgiveLoan records that a part of a loan need not be paid back.
 type ForgiveLoan struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Asset         string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string                 `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The asset in which the loan was booked.
+	Asset string `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// At most what is still to be paid back.
+	Amount        string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3879,15 +4013,23 @@ func (x *ForgiveLoan) GetAmount() string {
 	return ""
 }
 
+// CompleteImport closes the import of one release of a dataset with its control totals.
 type CompleteImport struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Dataset       string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
-	Release       string                 `protobuf:"bytes,2,opt,name=release,proto3" json:"release,omitempty"`
-	Rows          uint64                 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
-	Pledges       uint64                 `protobuf:"varint,4,opt,name=pledges,proto3" json:"pledges,omitempty"`
-	Allocations   uint64                 `protobuf:"varint,5,opt,name=allocations,proto3" json:"allocations,omitempty"`
-	Columns       []*ColumnTotal         `protobuf:"bytes,6,rep,name=columns,proto3" json:"columns,omitempty"`
-	FlagCounts    []*FlagCount           `protobuf:"bytes,7,rep,name=flag_counts,json=flagCounts,proto3" json:"flag_counts,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was imported; needed. The stream follows from it and the release.
+	Dataset string `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	// As the publisher calls it; needed.
+	Release string `protobuf:"bytes,2,opt,name=release,proto3" json:"release,omitempty"`
+	// Rows of the file.
+	Rows uint64 `protobuf:"varint,3,opt,name=rows,proto3" json:"rows,omitempty"`
+	// Pledges that the rows became.
+	Pledges uint64 `protobuf:"varint,4,opt,name=pledges,proto3" json:"pledges,omitempty"`
+	// Allocations that the rows became.
+	Allocations uint64 `protobuf:"varint,5,opt,name=allocations,proto3" json:"allocations,omitempty"`
+	// The sum of every column that holds amounts.
+	Columns []*ColumnTotal `protobuf:"bytes,6,rep,name=columns,proto3" json:"columns,omitempty"`
+	// How many rows carry each flag, in order of their code.
+	FlagCounts    []*FlagCount `protobuf:"bytes,7,rep,name=flag_counts,json=flagCounts,proto3" json:"flag_counts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3971,13 +4113,18 @@ func (x *CompleteImport) GetFlagCounts() []*FlagCount {
 	return nil
 }
 
+// ColumnTotal is the sum of one column.
 type ColumnTotal struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Column        string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
-	Asset         string                 `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	Sum           string                 `protobuf:"bytes,3,opt,name=sum,proto3" json:"sum,omitempty"`
-	RowsStated    uint64                 `protobuf:"varint,4,opt,name=rows_stated,json=rowsStated,proto3" json:"rows_stated,omitempty"`
-	RowsMissing   uint64                 `protobuf:"varint,5,opt,name=rows_missing,json=rowsMissing,proto3" json:"rows_missing,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Column string                 `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
+	// What the column is counted in.
+	Asset string `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Decimal text; each row is rounded half-even to the decimal places of the asset first.
+	Sum string `protobuf:"bytes,3,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Rows that hold an amount.
+	RowsStated uint64 `protobuf:"varint,4,opt,name=rows_stated,json=rowsStated,proto3" json:"rows_stated,omitempty"`
+	// Rows that hold none.
+	RowsMissing   uint64 `protobuf:"varint,5,opt,name=rows_missing,json=rowsMissing,proto3" json:"rows_missing,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4047,6 +4194,7 @@ func (x *ColumnTotal) GetRowsMissing() uint64 {
 	return 0
 }
 
+// FlagCount is how many rows carry a flag.
 type FlagCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
@@ -4105,16 +4253,23 @@ type Answer struct {
 	// recorded, repeated, refused, busy (not recorded, try again), unknown (repeat with the same id and learn).
 	Outcome   string `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	CommandId string `protobuf:"bytes,2,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
-	Stream    string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
-	// Where recorded or repeated: the place of the command's last event, and the ids of its events.
-	Position uint64   `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
-	Ordinal  uint64   `protobuf:"varint,5,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
-	Revision uint64   `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The stream that the command belongs to, also where it was derived.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Where recorded or repeated: the place in the log of the command's last event.
+	Position uint64 `protobuf:"varint,4,opt,name=position,proto3" json:"position,omitempty"`
+	// How many events of the log stand before that event: equal on every copy.
+	Ordinal uint64 `protobuf:"varint,5,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
+	// That event's number in its stream, from 0.
+	Revision uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The ids of the command's events, in order.
 	EventIds []string `protobuf:"bytes,7,rep,name=event_ids,json=eventIds,proto3" json:"event_ids,omitempty"`
-	// Otherwise: a stable code, the field at fault, what was found and what is allowed, what to do.
-	Code   string `protobuf:"bytes,8,opt,name=code,proto3" json:"code,omitempty"`
-	Field  string `protobuf:"bytes,9,opt,name=field,proto3" json:"field,omitempty"`
+	// Where refused, busy or unknown: a stable code that a program can branch on.
+	Code string `protobuf:"bytes,8,opt,name=code,proto3" json:"code,omitempty"`
+	// The field at fault.
+	Field string `protobuf:"bytes,9,opt,name=field,proto3" json:"field,omitempty"`
+	// What was found, and what is allowed.
 	Reason string `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What to do.
 	Remedy string `protobuf:"bytes,11,opt,name=remedy,proto3" json:"remedy,omitempty"`
 	// The log that the position belongs to.
 	LogId string `protobuf:"bytes,12,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
@@ -4245,15 +4400,19 @@ func (x *Answer) GetDraw() *DrawStatus {
 	return nil
 }
 
+// DrawStatus is how a draw stands now.
 type DrawStatus struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Draw       string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
-	Allocation string                 `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Draw  string                 `protobuf:"bytes,1,opt,name=draw,proto3" json:"draw,omitempty"`
+	// The allocation that is drawn on.
+	Allocation string `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// reserved, released, settled.
 	Status string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
-	// What is reserved, and how much of it the allocation does not cover.
-	Asset         string `protobuf:"bytes,4,opt,name=asset,proto3" json:"asset,omitempty"`
-	Amount        string `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	// What the draw is counted in.
+	Asset string `protobuf:"bytes,4,opt,name=asset,proto3" json:"asset,omitempty"`
+	// What it holds.
+	Amount string `protobuf:"bytes,5,opt,name=amount,proto3" json:"amount,omitempty"`
+	// How much of that the allocation does not cover.
 	Over          string `protobuf:"bytes,6,opt,name=over,proto3" json:"over,omitempty"`
 	Donor         string `protobuf:"bytes,7,opt,name=donor,proto3" json:"donor,omitempty"`
 	Beneficiary   string `protobuf:"bytes,8,opt,name=beneficiary,proto3" json:"beneficiary,omitempty"`
