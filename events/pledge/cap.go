@@ -64,11 +64,11 @@ func (s *State) checkControlChoice(field string, l *eventv1.Line) error {
 
 func (m *Meta) mayExceed() bool { return m.Observed || m.Override != nil }
 
-func exceeds(code, field string, want AssetAmount, over money.Amount, of string) *es.Refusal {
+const remedyOverride = "ask for less, or override with authority and reason"
+
+func exceeds(code, field string, want AssetAmount, over money.Amount, of, remedy string) *es.Refusal {
 	have, _ := want.Amount.Sub(over)
-	return refuse(code, field,
-		fmt.Sprintf("%s of %s asked, %s %s", text(want.Amount, want.Asset), want.Asset, text(have, want.Asset), of),
-		"ask for less, or override with authority and reason")
+	return refuse(code, field, fmt.Sprintf("%s of %s asked, %s %s", text(want.Amount, want.Asset), want.Asset, text(have, want.Asset), of), remedy)
 }
 
 // roomToRevalue refuses to lift an allocation beyond what is committed.
@@ -77,7 +77,7 @@ func (s *State) roomToRevalue(field string, c *Revalue) error {
 		return nil
 	}
 	if room := s.room(c.Asset); c.Delta.Cmp(room) > 0 {
-		return exceeds("exceeds_committed", field+".delta", AssetAmount{c.Asset, c.Delta}, sum(c.Delta, room.Neg()), "committed and not yet allocated")
+		return exceeds("exceeds_committed", field+".delta", AssetAmount{c.Asset, c.Delta}, sum(c.Delta, room.Neg()), "committed and not yet allocated", remedyOverride)
 	}
 	return nil
 }

@@ -205,7 +205,7 @@ func (s *State) allocate(c *Allocate) ([]es.Event, error) {
 		}
 		split := s.relieve(a, takings{}, rest, everyLine, eventv1.Stage_STAGE_COMMITTED)
 		if over := sum(a.Amount, money.Min(a.Amount, s.room(a.Asset)).Neg()); !over.IsZero() && rest == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
-			return nil, exceeds("exceeds_committed", field+".line.values", a, over, "committed and not yet allocated")
+			return nil, exceeds("exceeds_committed", field+".line.values", a, over, "committed and not yet allocated", remedyOverride)
 		}
 		ev.Splits = append(ev.Splits, split)
 	}
@@ -220,9 +220,8 @@ func (s *State) reduce(c *Reduce) ([]es.Event, error) {
 	}
 	split := s.relieve(want, takings{}, eventv1.RestTo_REST_TO_UNSPECIFIED, everyLine, eventv1.Stage_STAGE_COMMITTED, eventv1.Stage_STAGE_ALLOCATED)
 	if rest := amountOf(split.Rest); !rest.IsZero() {
-		r := exceeds("exceeds_unreserved", field+".amount", want, rest, "committed or allocated and not reserved")
-		r.Remedy = "only unreserved amounts can be reduced: ask for less, or release draws first"
-		return nil, r
+		return nil, exceeds("exceeds_unreserved", field+".amount", want, rest, "committed or allocated and not reserved",
+			"only unreserved amounts can be reduced: ask for less, or release draws first")
 	}
 	return one(&eventv2.PledgeReduced{Split: split})
 }

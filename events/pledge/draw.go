@@ -47,7 +47,7 @@ func (s *State) reserveDraw(c *ReserveDraw) ([]es.Event, error) {
 	}
 	split := s.relieve(want, takings{}, eventv1.RestTo_REST_TO_OVER, func(x *Line) bool { return x == l }, eventv1.Stage_STAGE_ALLOCATED)
 	if split.RestTo == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
-		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn")
+		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn", remedyOverride)
 	}
 	ev.Asset, ev.Amount, ev.Split, ev.Stated = c.Asset, c.Amount.Proto(), split, c.Stated
 	return one(ev)
@@ -152,7 +152,7 @@ func (s *State) claimDelivery(c *ClaimDelivery) ([]es.Event, error) {
 		split = l.allOf(want)
 	}
 	if split.RestTo == eventv1.RestTo_REST_TO_OVER && !c.mayExceed() {
-		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn or claimed")
+		return nil, exceeds("exceeds_allocated", field+".amount", want, amountOf(split.Rest), "allocated and not yet drawn or claimed", remedyOverride)
 	}
 	return one(&eventv1.DeliveryClaimed{Line: l.ID[:], Asset: c.Asset, Amount: c.Amount.Proto(), Split: split, Stated: c.Stated, Point: c.Point})
 }
