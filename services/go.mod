@@ -6,6 +6,7 @@ require (
 	github.com/allied-ledger/allied/events v0.0.0
 	github.com/allied-ledger/allied/projections v0.0.0
 	github.com/allied-ledger/allied/proto v0.0.0
+	github.com/bufbuild/protocompile v0.14.1
 	github.com/google/uuid v1.6.0
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/nats-io/nats-server/v2 v2.15.2
