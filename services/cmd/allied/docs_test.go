@@ -18,11 +18,12 @@ func TestDocumentsShowWhatIsPrinted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	documents := []string{filepath.Join(root, "README.md"), filepath.Join(root, "docs", "concepts.md")}
 	guides, err := filepath.Glob(filepath.Join(root, "docs", "guides", "*.md"))
 	if err != nil || len(guides) == 0 {
 		t.Fatalf("no guides: %v", err)
 	}
-	for _, path := range append(guides, filepath.Join(root, "README.md")) {
+	for _, path := range append(documents, guides...) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			text, err := os.ReadFile(path)
 			if err != nil {
@@ -55,6 +56,11 @@ func TestDocumentsShowWhatIsPrinted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTheExampleOfTheReferenceIsRecorded sends the file that the reference says is recorded completely.
+func TestTheExampleOfTheReferenceIsRecorded(t *testing.T) {
+	must(t, "submit", filepath.Join("..", "..", "..", "docs", "reference", "example.jsonl"), "--data", filepath.Join(t.TempDir(), "ledger"))
 }
 
 func fillSample(t *testing.T) {

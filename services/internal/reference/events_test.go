@@ -71,7 +71,7 @@ disappears on the way, `+"`difference`"+` the gap between a stated and a relieve
 	}
 	b.WriteString("## What events are made of\n\n")
 	for _, m := range append([]protoreflect.MessageDescriptor{envelope}, inner...) {
-		fmt.Fprintf(&b, "### %s\n\n%s\n\n%s", m.Name(), comment(m), s.table(eventsFile, m))
+		b.WriteString(s.section(eventsFile, m))
 	}
 	b.WriteString("## Closed lists\n\n")
 	for _, e := range enums {

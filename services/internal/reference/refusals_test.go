@@ -239,13 +239,12 @@ func answerParts(lit *ast.CompositeLit) map[string]ast.Expr {
 // callersMax bounds how many functions hand a code on to each other.
 const callersMax = 4
 
-// made reads one answer. Where its code or reason is the function's parameter, what each caller gives is read instead.
+// made reads one answer. Where its code or reason is the function's parameter, what each caller in the package gives is read instead.
 func (r *reader) made(p *pack, f *ast.FuncDecl, at token.Pos, parts map[string]ast.Expr, depth int) {
-	if isParam(f, parts["Code"]) || isParam(f, parts["Reason"]) {
-		for _, c := range p.calls[f.Name.Name] {
-			if depth < callersMax {
-				r.made(p, c.in, c.expr.Pos(), r.given(p, f, c, parts), depth+1)
-			}
+	callers := p.calls[f.Name.Name]
+	if (isParam(f, parts["Code"]) || isParam(f, parts["Reason"])) && len(callers) > 0 && depth < callersMax {
+		for _, c := range callers {
+			r.made(p, c.in, c.expr.Pos(), r.given(p, f, c, parts), depth+1)
 		}
 		return
 	}

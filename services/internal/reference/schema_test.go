@@ -83,7 +83,7 @@ func (s *schema) message(name protoreflect.FullName) protoreflect.MessageDescrip
 
 // comment is what the source says of a descriptor, on one line.
 func comment(d protoreflect.Descriptor) string {
-	text := d.ParentFile().SourceLocations().ByDescriptor(d).LeadingComments
+	text, _, _ := strings.Cut(d.ParentFile().SourceLocations().ByDescriptor(d).LeadingComments, "buf:lint:") // which speaks to a tool
 	text = strings.Join(strings.Fields(text), " ")
 	if says, ok := strings.CutPrefix(text, string(d.Name())+": "); ok {
 		return strings.ToUpper(says[:1]) + says[1:]
@@ -118,11 +118,15 @@ func (s *schema) kind(page string, f protoreflect.FieldDescriptor) string {
 	case protoreflect.EnumKind:
 		kind = "word: " + s.link(page, f.Enum())
 	case protoreflect.MessageKind:
-		switch f.Message().Name() {
-		case "Amount":
+		switch f.Message().FullName() {
+		case "allied.event.v1.Amount":
 			kind = "amount"
-		case "Effective":
+		case "allied.event.v1.Effective":
 			kind = "date"
+		case "google.protobuf.Struct":
+			kind = "JSON object"
+		case "google.protobuf.Timestamp":
+			kind = "time"
 		default:
 			kind = s.link(page, f.Message())
 		}
@@ -140,7 +144,7 @@ func (s *schema) table(page string, m protoreflect.MessageDescriptor) string {
 	var b strings.Builder
 	for i := range m.Fields().Len() {
 		f := m.Fields().Get(i)
-		if f.ContainingOneof() != nil {
+		if of := f.ContainingOneof(); of != nil && !of.IsSynthetic() {
 			continue
 		}
 		if b.Len() == 0 {
@@ -152,6 +156,15 @@ func (s *schema) table(page string, m protoreflect.MessageDescriptor) string {
 		return "It has no fields.\n\n"
 	}
 	return b.String() + "\n"
+}
+
+// section describes a message under its own name.
+func (s *schema) section(page string, m protoreflect.MessageDescriptor) string {
+	text := comment(m)
+	if text != "" {
+		text += "\n\n"
+	}
+	return fmt.Sprintf("### %s\n\n%s%s", m.Name(), text, s.table(page, m))
 }
 
 // words lists an enum's words.
@@ -195,7 +208,7 @@ func parts(of ...protoreflect.MessageDescriptor) []protoreflect.MessageDescripto
 	var out []protoreflect.MessageDescriptor
 	for i := 0; i < len(of); i++ {
 		for j := range of[i].Fields().Len() {
-			if m := of[i].Fields().Get(j).Message(); m != nil && !slices.Contains(of, m) {
+			if m := of[i].Fields().Get(j).Message(); m != nil && !slices.Contains(of, m) && strings.HasPrefix(string(m.FullName()), "allied.") {
 				of, out = append(of, m), append(out, m)
 			}
 		}

@@ -1,4 +1,4 @@
-// Package a makes answers in every way that the reference reads, and in three that it cannot.
+// Package a makes answers in every way that the reference reads, and in four that it cannot.
 package a
 
 const byConstant = "by_constant"
@@ -50,3 +50,5 @@ func hidden(code map[string]string, out *Answer) error {
 	}
 	return refuse(fmt.Sprint("made_", out), "", "", "")
 }
+
+func (FullError) Exported(code string) error { return &es.Refusal{Code: code, Reason: "called from elsewhere"} }
