@@ -64,7 +64,8 @@ disappears on the way, `+"`difference`"+` the gap between a stated and a relieve
 			kind = k
 			fmt.Fprintf(&b, "## Events of %ss\n\n", kind)
 		}
-		fmt.Fprintf(&b, "### %s\n\n`%s`, %s. %s\n\n%s", heading(m), m.FullName(), s.version(m, readAs[m.FullName()]), comment(m), s.table(eventsFile, m))
+		says := fmt.Sprintf("`%s`, %s. %s", m.FullName(), s.version(m, readAs[m.FullName()]), comment(m))
+		fmt.Fprintf(&b, "### %s\n\n%s\n\n%s", heading(m), strings.TrimSpace(says), s.table(eventsFile, m))
 		if readAs[m.FullName()] == m.FullName() {
 			b.WriteString(l.books(m.FullName()))
 		}
@@ -157,13 +158,13 @@ func (l *example) books(stored protoreflect.FullName) string {
 			continue
 		}
 		shown = append(shown, accounts)
-		fmt.Fprintf(&b, "From line %d of the example:\n\n| Account | Debit | Credit | Asset |\n|---|--:|--:|---|\n%s\n", l.lineOf(f), rows)
+		fmt.Fprintf(&b, "From line %d of the example:\n\n| Account | Debit | Credit | Asset | Line |\n|---|--:|--:|---|---|\n%s\n", l.lineOf(f), rows)
 	}
 	switch {
 	case !found:
 		return "The example has none.\n\n"
 	case b.Len() == 0:
-		return "It posts nothing.\n\n"
+		return "In the example it posts nothing.\n\n"
 	}
 	return b.String()
 }
@@ -189,11 +190,11 @@ func (p posted) rows() (rows, accounts string) {
 			leg.Amount = leg.Amount.Neg()
 			debit, credit = "", text(leg)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", leg.Account, debit, credit, leg.Asset)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s, %s |\n", leg.Account, debit, credit, leg.Asset, leg.Category, term.Word(leg.Instrument))
 		accounts += fmt.Sprint(leg.Account, debit == "", " ")
 	}
 	for _, u := range p.unknowns {
-		fmt.Fprintf(&b, "| unknown at %s | | | %+d on %s |\n", term.Word(u.Stage), u.Delta, u.Basis)
+		fmt.Fprintf(&b, "| unknown at %s | | | %+d on %s | %s, %s |\n", term.Word(u.Stage), u.Delta, u.Basis, u.Category, term.Word(u.Instrument))
 		accounts += fmt.Sprint(u.Stage, u.Delta, " ")
 	}
 	return b.String(), accounts

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/allied-ledger/allied/events/category"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/route"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -79,7 +80,7 @@ The fields around the body, and exactly one body, whose name says what is asked.
 		b.WriteString("\n")
 	}
 	for _, service := range services {
-		fmt.Fprintf(&b, "\n## Commands that %s takes\n\n", service)
+		fmt.Fprintf(&b, "\n## Commands of %s\n\nThe service `%[1]s` takes them.\n\n", service)
 		for _, f := range of[service] {
 			fmt.Fprintf(&b, "### %s\n\n%s %s\n\n%s", f.Name(), comment(f.Message()), streamRule(f), s.table(commandsFile, f.Message()))
 			fmt.Fprintf(&b, "```json\n%s\n```\n\n", l.lineWith(f))
@@ -88,6 +89,12 @@ The fields around the body, and exactly one body, whose name says what is asked.
 	b.WriteString("## What fields are made of\n\n")
 	for _, m := range inner {
 		b.WriteString(s.section(commandsFile, m))
+	}
+	b.WriteString("## Categories\n\nLines and items carry one of these. A group, such as `MIL`, is for asking only.\n\n| Code | |\n|---|---|\n")
+	for _, c := range category.Codes() {
+		if !c.Group {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", c.Code, cell(c.Title))
+		}
 	}
 	return b.String()
 }
