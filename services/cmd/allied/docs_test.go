@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -130,4 +131,30 @@ func shellWords(line string) []string {
 		words = append(words, strings.Fields(part)...)
 	}
 	return words
+}
+
+// TestThePictureShowsTheFiguresOfItsPage compares the ladder's picture with the first two tables of the page around it, in millions.
+func TestThePictureShowsTheFiguresOfItsPage(t *testing.T) {
+	docs := filepath.Join("..", "..", "..", "docs")
+	page, err := os.ReadFile(filepath.Join(docs, "concepts.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := os.ReadFile(filepath.Join(docs, "ladder.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := regexp.MustCompile(`(?m)^(?:committed|allocated|reserved|dispatched|handed_over) +EUR/2@donor_stated +(\d+)(?: 000 000|)\.00 `)
+	var printed, drawn []string
+	for _, figure := range tables.FindAllSubmatch(page, -1) {
+		printed = append(printed, string(figure[1]))
+	}
+	for _, of := range []string{"reached", "standing"} {
+		for _, figure := range regexp.MustCompile(`>(\d+) `+of+`<`).FindAllSubmatch(picture, -1) {
+			drawn = append(drawn, string(figure[1]))
+		}
+	}
+	if len(drawn) != 10 || !slices.Equal(printed, drawn) {
+		t.Errorf("docs/ladder.svg shows %v, and docs/concepts.md prints %v", drawn, printed)
+	}
 }
