@@ -16,7 +16,7 @@ var areas = []struct {
 	title string
 	dirs  []string
 }{
-	{"Any command", []string{"services/command", "services/internal/route", "services/internal/fields"}},
+	{"Any command", []string{"events/stated", "services/command", "services/internal/route", "services/internal/fields"}},
 	{"Commands of pledges", []string{"events/pledge", "services/pledges"}},
 	{"Commands of shipments", []string{"events/shipment", "services/shipments"}},
 	{"Commands of payments", []string{"events/payment", "services/payments"}},
