@@ -1,0 +1,148 @@
+package draws
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/google/uuid"
+)
+
+// The tables' places among Tables.
+const (
+	lineTable = iota
+	// DrawTable holds a row for each draw, which Read reads.
+	DrawTable
+	clockTable
+)
+
+// Tables declares the rows under names that begin with a prefix. None is for readers: what they see of draws is their projection's to say.
+func Tables(prefix string) []engine.Table {
+	text, number := engine.Text, engine.Int
+	columns := []engine.Column{{Name: "pledge", Kind: text}, {Name: "draw", Kind: text}, {Name: "for_stream", Kind: text}}
+	for _, name := range []string{"donor", "beneficiary", "allocation", "category", "asset", "marking", "correlation", "used_by"} {
+		columns = append(columns, engine.Column{Name: name, Kind: text})
+	}
+	columns = append(columns, engine.Column{Name: "amount", Kind: engine.Amount}, engine.Column{Name: "released", Kind: engine.Amount},
+		engine.Column{Name: "settled", Kind: engine.Bool})
+	for _, event := range []string{"reserved", "used", "given_back"} { // the event is empty, and the rest 0, where there is none
+		columns = append(columns, engine.Column{Name: event + "_event", Kind: text}, engine.Column{Name: event + "_ordinal", Kind: number},
+			engine.Column{Name: event + "_at_nanos", Kind: number})
+	}
+	return []engine.Table{
+		lineTable: {Name: prefix + "_lines", Key: 2, Hidden: true, Columns: []engine.Column{
+			{Name: "pledge", Kind: text}, {Name: "line", Kind: text}, {Name: "category", Kind: text},
+		}},
+		DrawTable: {Name: prefix + "_draws", Key: 2, Hidden: true, Columns: columns},
+		clockTable: {Name: prefix + "_clock", Key: 1, Hidden: true, Columns: []engine.Column{
+			{Name: "only", Kind: number}, {Name: "at_nanos", Kind: number}, // the latest recorded_at so far
+		}},
+	}
+}
+
+// Restore takes back a row of a table, in the order of Tables.
+func (d *Draws) Restore(table int, row engine.Row) error {
+	switch table {
+	case lineTable:
+		id, err := uuid.Parse(row[1].Text())
+		if err != nil {
+			return fmt.Errorf("line of %s: %w", row[0].Text(), err)
+		}
+		d.line(row[0].Text(), id[:]).category = row[2].Text()
+	case DrawTable:
+		x, err := Read(row)
+		if err != nil {
+			return err
+		}
+		d.byKey[x.key()] = x
+		if !x.Reserved.None() {
+			l := d.line(x.Pledge, x.Allocation[:])
+			l.draws = append(l.draws, x)
+		}
+	case clockTable:
+		d.at = timeOf(row[1])
+		d.flushedAt = d.at
+	}
+	return nil
+}
+
+// The columns of a draw's row that are not read one after the other.
+const (
+	markColumn  = 14
+	markColumns = 3
+)
+
+// Read reads a draw from its row.
+func Read(row engine.Row) (*Draw, error) {
+	x := &Draw{
+		Pledge: row[0].Text(), ForStream: row[2].Text(), Donor: row[3].Text(), Beneficiary: row[4].Text(), Category: row[6].Text(),
+		Asset: row[7].Text(), Marking: row[8].Text(), UsedBy: row[10].Text(), Amount: row[11].Amount(), Released: row[12].Amount(), Settled: row[13].Bool(),
+	}
+	var err error
+	for column, into := range map[int]*uuid.UUID{1: &x.ID, 5: &x.Allocation, 9: &x.Correlation} {
+		if *into, err = uuid.Parse(row[column].Text()); err != nil {
+			return nil, fmt.Errorf("draw of %s: %w", x.Pledge, err)
+		}
+	}
+	for i, into := range []*Mark{&x.Reserved, &x.Used, &x.GivenBack} {
+		if *into, err = markOf(row[markColumn+i*markColumns:]); err != nil {
+			return nil, fmt.Errorf("draw %s: %w", x.ID, err)
+		}
+	}
+	return x, nil
+}
+
+func markOf(row engine.Row) (m Mark, err error) {
+	if row[0].Text() == "" {
+		return m, nil
+	}
+	m.Event, err = uuid.Parse(row[0].Text())
+	m.Ordinal, m.RecordedAt = uint64(row[1].Int()), timeOf(row[2])
+	return m, err
+}
+
+func timeOf(v engine.Value) time.Time { return time.Unix(0, v.Int()).UTC() }
+
+// Flush yields the rows that changed, table by table in key order.
+func (d *Draws) Flush(yield func(table int, row engine.Row) error) error {
+	text := engine.TextOf
+	slices.SortFunc(d.changedLines, func(a, b *line) int { return a.compare(b.key) })
+	for _, l := range d.changedLines {
+		if err := yield(lineTable, engine.Row{text(l.pledge), text(l.id.String()), text(l.category)}); err != nil {
+			return err
+		}
+		l.changed = false
+	}
+	for _, x := range d.Changed() {
+		if err := yield(DrawTable, x.row()); err != nil {
+			return err
+		}
+		x.changed = false
+	}
+	if d.at.After(d.flushedAt) {
+		if err := yield(clockTable, engine.Row{engine.IntOf(0), engine.IntOf(d.at.UnixNano())}); err != nil {
+			return err
+		}
+		d.flushedAt = d.at
+	}
+	d.changedLines, d.changed = d.changedLines[:0], d.changed[:0]
+	return nil
+}
+
+func (x *Draw) row() engine.Row {
+	text := engine.TextOf
+	row := engine.Row{
+		text(x.Pledge), text(x.ID.String()), text(x.ForStream), text(x.Donor), text(x.Beneficiary), text(x.Allocation.String()), text(x.Category),
+		text(x.Asset), text(x.Marking), text(x.Correlation.String()), text(x.UsedBy),
+		engine.AmountOf(x.Amount), engine.AmountOf(x.Released), engine.BoolOf(x.Settled),
+	}
+	for _, m := range []Mark{x.Reserved, x.Used, x.GivenBack} {
+		if m.None() {
+			row = append(row, text(""), engine.IntOf(0), engine.IntOf(0))
+			continue
+		}
+		row = append(row, text(m.Event.String()), engine.IntOf(int64(m.Ordinal)), engine.IntOf(m.RecordedAt.UnixNano()))
+	}
+	return row
+}
