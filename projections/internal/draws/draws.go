@@ -1,4 +1,4 @@
-// Package draws folds which draws on pledges no shipment or payment has used, and which were used after they had been given back.
+// Package draws folds which draws on pledges no shipment or payment has used, and which were released although one uses them.
 //
 // A service reserves a draw at the pledge, and then records in a stream of its own what the draw is for. A crash between the two leaves a
 // draw that nobody uses; a service that comes back after such a draw was released may still use it. Both are told from the facts alone.
@@ -40,6 +40,10 @@ type Draw struct {
 	Asset              string    // empty where nothing of the draw can be counted
 	Amount, Released   money.Amount
 	Settled            bool
+	// GivenUp is what the shipment or payment itself gave back, by a return, a rejection or its end, before it was released; GaveUp tells
+	// that it gave anything.
+	GivenUp money.Amount
+	GaveUp  bool
 	// Marking is the word for who may read the draw's own event, and Correlation its business transaction; uuid.Nil for none.
 	Marking     string
 	Correlation uuid.UUID
@@ -59,6 +63,12 @@ func (x *Draw) Unused() bool {
 // UsedTooLate tells that the draw was first named after all of it had been released.
 func (x *Draw) UsedTooLate() bool {
 	return !x.Used.None() && !x.GivenBack.None() && x.Used.Ordinal > x.GivenBack.Ordinal
+}
+
+// ReleasedInUse tells that more of the draw was released than the shipment or payment that names it has given up: somebody else released it,
+// before or after it was named.
+func (x *Draw) ReleasedInUse() bool {
+	return !x.Used.None() && (x.Released.Cmp(x.GivenUp) > 0 || !x.GivenBack.None() && !x.GaveUp)
 }
 
 // Left is what the draw still holds, in its asset.
@@ -119,6 +129,18 @@ func (d *Draws) Fold(f *es.Fact) error {
 		}
 	case *eventv1.PaymentInstructed:
 		d.use(f, e.Line)
+	case *eventv1.ShipmentClosed:
+		return d.giveUp(e.Unused...)
+	case *eventv1.ShipmentReturned:
+		if e.Reopens {
+			return d.giveUp(e.Movements...)
+		}
+	case *eventv1.PaymentRejected:
+		return d.giveUp(e.Movement)
+	case *eventv1.PaymentReturned:
+		if e.Reopens {
+			return d.giveUp(e.Movement)
+		}
 	}
 	return nil
 }
@@ -208,6 +230,21 @@ func (d *Draws) use(f *es.Fact, l *eventv1.DrawnLine) {
 	if x := d.change(l.Pledge, l.Draw); x.Used.None() {
 		x.Used, x.UsedBy = d.mark(f), f.Stream
 	}
+}
+
+func (d *Draws) giveUp(movements ...*eventv1.Movement) error {
+	for _, m := range movements {
+		x := d.change(m.Pledge, m.Draw)
+		t, err := money.FromProto(m.Amount)
+		if err == nil {
+			x.GivenUp, err = x.GivenUp.Add(t)
+		}
+		if err != nil {
+			return fmt.Errorf("draw %s: %w", x.ID, err)
+		}
+		x.GaveUp = true
+	}
+	return nil
 }
 
 func (d *Draws) classify(pledge string, id []byte, category string) {

@@ -82,6 +82,31 @@ func instructed(n, on, d int) happening {
 	return happening{payment(n), &eventv1.PaymentInstructed{Line: drawnLine(on, d)}}
 }
 
+func movement(on, d int, cents int64) *eventv1.Movement {
+	m := &eventv1.Movement{Draw: bytesOf(draw(d)), Pledge: pledge(on)}
+	if cents > 0 {
+		m.Amount = amount(cents)
+	}
+	return m
+}
+
+// closed, returned, rejected and paidBack give up what they tell of, or could.
+func closed(n, on, d int, cents int64) happening {
+	return happening{shipment(n), &eventv1.ShipmentClosed{Unused: []*eventv1.Movement{movement(on, d, cents)}}}
+}
+
+func returned(n, on, d int, cents int64, reopens bool) happening {
+	return happening{shipment(n), &eventv1.ShipmentReturned{Movements: []*eventv1.Movement{movement(on, d, cents)}, Reopens: reopens}}
+}
+
+func rejected(n, on, d int, cents int64) happening {
+	return happening{payment(n), &eventv1.PaymentRejected{Movement: movement(on, d, cents)}}
+}
+
+func paidBack(n, on, d int, cents int64, reopens bool) happening {
+	return happening{payment(n), &eventv1.PaymentReturned{Movement: movement(on, d, cents), Reopens: reopens}}
+}
+
 // fact is what happened at an ordinal, an hour after the one before.
 func fact(ordinal int, h happening) *es.Fact {
 	return &es.Fact{
@@ -101,6 +126,9 @@ func said(d *draws.Draws) string {
 		}
 		if x.UsedTooLate() {
 			words = append(words, "too late")
+		}
+		if x.ReleasedInUse() {
+			words = append(words, "released in use")
 		}
 		out = append(out, strings.Join(words, " "))
 	}
@@ -123,10 +151,19 @@ func TestWhichDrawsNobodyHasUsed(t *testing.T) {
 		"given back in parts":                       {[]happening{released(1, 1, 200), released(1, 1, 300)}, "1"},
 		"given back in part, then the rest":         {[]happening{released(1, 1, 200), released(1, 1, 0)}, "1"},
 		"settled":                                   {[]happening{settled(1, 1)}, "1"},
-		"given back, then planned":                  {[]happening{released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1 too late"},
-		"given back in part, then planned":          {[]happening{released(1, 1, 200), planned(1, drawnLine(1, 1))}, "1"},
-		"planned, then given back":                  {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500)}, "1"},
-		"planned, given back, and planned again":    {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1"},
+		"given back, then planned":                  {[]happening{released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1 too late released in use"},
+		"given back in part, then planned":          {[]happening{released(1, 1, 200), planned(1, drawnLine(1, 1))}, "1 released in use"},
+		"planned, then given back":                  {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500)}, "1 released in use"},
+		"planned, closed, and given back":           {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500), released(1, 1, 500)}, "1"},
+		"planned, closed, and not given back yet":   {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500)}, "1"},
+		"planned, returned, more given back":        {[]happening{planned(1, drawnLine(1, 1)), returned(1, 1, 1, 200, true), released(1, 1, 201)}, "1 released in use"},
+		"planned, returned for good, given back":    {[]happening{planned(1, drawnLine(1, 1)), returned(1, 1, 1, 200, false), released(1, 1, 200)}, "1 released in use"},
+		"paid, rejected, and given back":            {[]happening{instructed(1, 1, 1), rejected(1, 1, 1, 500), released(1, 1, 500)}, "1"},
+		"paid, returned to be owed, and given back": {[]happening{instructed(1, 1, 1), paidBack(1, 1, 1, 500, true), released(1, 1, 500)}, "1"},
+		"paid, returned for good, and given back":   {[]happening{instructed(1, 1, 1), paidBack(1, 1, 1, 500, false), released(1, 1, 500)}, "1 released in use"},
+		"uncounted, planned, closed, given back":    {[]happening{reserved(1, 2, 1, 0, shipment(1)), planned(1, drawnLine(1, 2)), closed(1, 1, 2, 0), released(1, 2, 0)}, "1 unused, 2"},
+		"uncounted, planned, given back":            {[]happening{reserved(1, 2, 1, 0, shipment(1)), planned(1, drawnLine(1, 2)), released(1, 2, 0)}, "1 unused, 2 released in use"},
+		"planned, given back, and planned again":    {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1 released in use"},
 		"without an asset":                          {[]happening{reserved(1, 2, 1, 0, shipment(1))}, "1 unused, 2 unused"},
 		"without an asset, given back":              {[]happening{reserved(1, 2, 1, 0, shipment(1)), released(1, 2, 0)}, "1 unused, 2"},
 		"planned before it is reserved":             {[]happening{planned(1, drawnLine(1, 2)), reserved(1, 2, 1, 5, shipment(1))}, "1 unused, 2"},
@@ -197,7 +234,7 @@ func TestOtherFactsCostNothing(t *testing.T) {
 // Read is the inverse of what Flush yields.
 func TestARowHoldsAllOfADraw(t *testing.T) {
 	d := draws.New()
-	for i, h := range []happening{allocated(1, 1, "MIL.AMMO"), reserved(1, 1, 1, 500, shipment(1)), released(1, 1, 200), released(1, 1, 300), planned(1, drawnLine(1, 1)), settled(1, 1)} {
+	for i, h := range []happening{allocated(1, 1, "MIL.AMMO"), reserved(1, 1, 1, 500, shipment(1)), released(1, 1, 200), released(1, 1, 300), planned(1, drawnLine(1, 1)), closed(1, 1, 1, 400), settled(1, 1)} {
 		if err := d.Fold(fact(i, h)); err != nil {
 			t.Fatal(err)
 		}
@@ -238,6 +275,7 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log {
 			allocated(on, l, "MIL.AMMO"), reclassified(on, l, "MIL.ARTY"), reserved(on, n, l, cents, shipment(n)), released(on, n, cents), settled(on, n),
 			planned(n, drawnLine(on, n), drawnLine(on, l)), instructed(n, on, n),
 			{pledge(on), &eventv1.PledgeFulfilled{}},
+			closed(n, on, n, cents), returned(n, on, n, cents, l > 1), rejected(n, on, n, cents), paidBack(n, on, n, cents, l > 1),
 		}
 		h := all[rapid.IntRange(0, len(all)-1).Draw(r, "kind")]
 		log.Add(t, h.stream, "NOR", h.event)
@@ -247,5 +285,5 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log {
 
 func TestRowsAreTheFoldHoweverItIsCut(t *testing.T) {
 	enginetest.TestProjectionOf(t, random, func() engine.Projection { return alone{draws.New()} })
-	enginetest.TestKinds(t, random, 8)
+	enginetest.TestKinds(t, random, 12)
 }

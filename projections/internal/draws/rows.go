@@ -25,7 +25,7 @@ func Tables(prefix string) []engine.Table {
 		columns = append(columns, engine.Column{Name: name, Kind: text})
 	}
 	columns = append(columns, engine.Column{Name: "amount", Kind: engine.Amount}, engine.Column{Name: "released", Kind: engine.Amount},
-		engine.Column{Name: "settled", Kind: engine.Bool})
+		engine.Column{Name: "given_up", Kind: engine.Amount}, engine.Column{Name: "settled", Kind: engine.Bool}, engine.Column{Name: "gave_up", Kind: engine.Bool})
 	for _, event := range []string{"reserved", "used", "given_back"} { // the event is empty, and the rest 0, where there is none
 		columns = append(columns, engine.Column{Name: event + "_event", Kind: text}, engine.Column{Name: event + "_ordinal", Kind: number},
 			engine.Column{Name: event + "_at_nanos", Kind: number})
@@ -69,7 +69,7 @@ func (d *Draws) Restore(table int, row engine.Row) error {
 
 // The columns of a draw's row that are not read one after the other.
 const (
-	markColumn  = 14
+	markColumn  = 16
 	markColumns = 3
 )
 
@@ -77,7 +77,8 @@ const (
 func Read(row engine.Row) (*Draw, error) {
 	x := &Draw{
 		Pledge: row[0].Text(), ForStream: row[2].Text(), Donor: row[3].Text(), Beneficiary: row[4].Text(), Category: row[6].Text(),
-		Asset: row[7].Text(), Marking: row[8].Text(), UsedBy: row[10].Text(), Amount: row[11].Amount(), Released: row[12].Amount(), Settled: row[13].Bool(),
+		Asset: row[7].Text(), Marking: row[8].Text(), UsedBy: row[10].Text(), Amount: row[11].Amount(), Released: row[12].Amount(),
+		GivenUp: row[13].Amount(), Settled: row[14].Bool(), GaveUp: row[15].Bool(),
 	}
 	var err error
 	for column, into := range map[int]*uuid.UUID{1: &x.ID, 5: &x.Allocation, 9: &x.Correlation} {
@@ -135,7 +136,7 @@ func (x *Draw) row() engine.Row {
 	row := engine.Row{
 		text(x.Pledge), text(x.ID.String()), text(x.ForStream), text(x.Donor), text(x.Beneficiary), text(x.Allocation.String()), text(x.Category),
 		text(x.Asset), text(x.Marking), text(x.Correlation.String()), text(x.UsedBy),
-		engine.AmountOf(x.Amount), engine.AmountOf(x.Released), engine.BoolOf(x.Settled),
+		engine.AmountOf(x.Amount), engine.AmountOf(x.Released), engine.AmountOf(x.GivenUp), engine.BoolOf(x.Settled), engine.BoolOf(x.GaveUp),
 	}
 	for _, m := range []Mark{x.Reserved, x.Used, x.GivenBack} {
 		if m.None() {
