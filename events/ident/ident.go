@@ -15,6 +15,7 @@ var (
 	importedSpace = uuid.MustParse("bb8e1ded-8f56-4e78-9fe1-83aa75c91271")
 	releaseSpace  = uuid.MustParse("7e6032a3-5541-4e96-a95f-613a0f130513")
 	commandSpace  = uuid.MustParse("74b56935-eb64-4d2d-91c2-63cef5f09d24")
+	policySpace   = uuid.MustParse("369603d7-1242-41ee-acb2-a895b5c27d63")
 )
 
 // EventID names the event at an index, from 0, among those that one command appends to a stream.
@@ -47,6 +48,11 @@ func ReleaseStream(dataset, release string) uuid.UUID {
 // covers the rows' content, never a file.
 func ImportedCommand(stream, release, kind, allocation string, row int, contentDigest [32]byte) uuid.UUID {
 	return new(parts).text(stream).text(release).text(kind).text(allocation).number(row).bytes(contentDigest[:]).in(commandSpace)
+}
+
+// PolicyCommand names the command that a policy sends to a stream because of an event.
+func PolicyCommand(policy string, cause uuid.UUID, stream string) uuid.UUID {
+	return new(parts).text(policy).bytes(cause[:]).text(stream).in(policySpace)
 }
 
 // parts joins values unambiguously: each is preceded by its length, so no two lists join to the same bytes.

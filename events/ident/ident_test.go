@@ -27,6 +27,7 @@ func TestIdentitiesNeverDrift(t *testing.T) {
 		{"imported", ident.ImportedStream("kiel-ust", "СZM39", "CZE", "44621", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", 0), "55cfaf0e-52d8-5132-80d2-f6eb03831e53"},
 		{"release", ident.ReleaseStream("kiel-ust", "2024-06"), "aa553ef1-6a64-5f6b-856d-078082e7039b"},
 		{"command", ident.ImportedCommand(stream, "2024-06", "allocate", "DEU12-3", 17, [32]byte{1, 2, 3}), "bd2a0d49-3834-557b-a5c4-3589ee483551"},
+		{"policy's command", ident.PolicyCommand("release-unused-draws", command, stream), "3ed4e7e9-944f-5444-bf3b-6aa84c1c8d0e"},
 	} {
 		if c.got.String() != c.want {
 			t.Errorf("%s is %s, was %s", c.what, c.got, c.want)
@@ -65,6 +66,8 @@ func TestPartsNeverRunTogether(t *testing.T) {
 	add("stream", ident.StreamID(stream, command))
 	add("command row 1", ident.ImportedCommand(stream, "r", "k", "1", 1, digest))
 	add("command row 11", ident.ImportedCommand(stream, "r", "k", "", 11, digest))
+	add("policy's command", ident.PolicyCommand("", command, stream))
+	add("policy's command to another", ident.PolicyCommand(stream, command, ""))
 	digest[31] = 1
 	add("command digest", ident.ImportedCommand(stream, "r", "k", "1", 1, digest))
 }
