@@ -80,6 +80,8 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"debug state statement-6ba7b810-9dad-51d1-80b4-00c04fd430c8", exitUsage, []string{`kind "statement"`, "pledge, shipment, payment, import"}},
 		{"serve --profile prod", exitUsage, []string{`--profile "prod"`, "dev"}},
 		{"serve --roles recrder --data ABSENT", exitUsage, []string{`no role "recrder"`, `did you mean "recorder"?`}},
+		{"serve --release-draws-after -1h", exitUsage, []string{"--release-draws-after -1h", "0 for never"}},
+		{"serve --release-draws-after tomorrow", exitUsage, []string{"--release-draws-after", "tomorrow"}},
 		{"serve --port 99999", exitUsage, []string{"--port is a whole number"}},
 		{"serve --port 4222 --nats nats://127.0.0.1:1", exitUsage, []string{"give one of them"}},
 		{"serve --roles recorder --sample --data ABSENT", exitUsage, []string{"--sample", "--roles recorder", "add pledges"}},
@@ -123,8 +125,10 @@ func TestALedgerBeginsAmongWhatOneLeavesBehind(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "server.lock"), nil, 0o644); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"server.lock", "policies.db", "policies.db-wal"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	try(t, "", "submit", day, "--data", dir).refused(t, exitFailure, "4 recorded")
 	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o644); err != nil {

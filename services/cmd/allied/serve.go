@@ -28,6 +28,7 @@ type serveOptions struct {
 	roles   []string
 	natsURL string
 	port    uint16
+	release time.Duration
 }
 
 func (c *cli) serveCommand() *cobra.Command {
@@ -53,6 +54,7 @@ Who submits is not checked yet: actors and authorities are claims, marked unveri
 	flags.StringVar(&o.profile, "profile", "", "dev keeps everything in memory and logs for people")
 	flags.StringSliceVar(&o.roles, "roles", nil, "roles to run, of "+strings.Join(boot.AllRoles(), ",")+" (all where not given)")
 	flags.StringVar(&o.natsURL, "nats", "", "NATS server to use instead of one in this process")
+	flags.DurationVar(&o.release, "release-draws-after", 24*time.Hour, "release draws that no shipment or payment has named for so long (0: never)")
 	flags.Uint16Var(&o.port, "port", 0, "port of the NATS server in this process (0: a free one)")
 	return cmd
 }
@@ -62,7 +64,7 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	cfg := boot.Config{
-		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles,
+		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
 		Logger: newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
 	if !o.keepsFiles() {
@@ -95,6 +97,9 @@ func (c *cli) checkServe(o serveOptions) error {
 		return usagef("--profile %q is not known; give %s, or leave it out", o.profile, boot.ProfileDev)
 	case o.natsURL != "" && o.port != 0:
 		return usagef("--port is for the NATS server in this process, and --nats uses another one; give one of them")
+	}
+	if o.release < 0 {
+		return usagef("--release-draws-after %s is in the past; give a time such as 24h, or 0 for never", o.release)
 	}
 	for _, role := range o.roles {
 		if !slices.Contains(boot.AllRoles(), role) {

@@ -36,10 +36,13 @@ const (
 	Payments  = "payments"  // decides the commands of payments
 	Imports   = "imports"   // decides the commands of imports
 	Views     = "views"     // folds the log into read models, and answers queries
+	Policies  = "policies"  // sends the commands that facts call for
 )
 
 // AllRoles are the roles of `allied serve`.
-func AllRoles() []string { return []string{Recorder, Pledges, Shipments, Payments, Imports, Views} }
+func AllRoles() []string {
+	return []string{Recorder, Pledges, Shipments, Payments, Imports, Views, Policies}
+}
 
 // ProfileDev keeps everything in memory.
 const ProfileDev = "dev"
@@ -55,8 +58,10 @@ type Config struct {
 	// Profile is empty or dev.
 	Profile string
 	// Roles to start; all where empty.
-	Roles  []string
-	Logger *zap.Logger
+	Roles []string
+	// ReleaseDrawsAfter is how long a draw may stand unused before the policies release it; 0 is for ever.
+	ReleaseDrawsAfter time.Duration
+	Logger            *zap.Logger
 
 	unlistened bool // no listener: only this process connects
 }
@@ -107,6 +112,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("start: roles %s without a recorder need the NATS server of the process that has it", strings.Join(c.Roles, ", "))
 	case c.NATSURL != "" && c.Listen != "":
 		return errors.New("start: a process that connects to a NATS server does not listen: leave one of the two out")
+	case c.ReleaseDrawsAfter < 0:
+		return fmt.Errorf("start: unused draws cannot be released after %s: name a time, or 0 for never", c.ReleaseDrawsAfter)
 	case c.DataDir == "" && c.Profile != ProfileDev && (slices.Contains(c.Roles, Recorder) || slices.Contains(c.Roles, Views)):
 		return errors.New("start: name the ledger's folder, or use profile dev to keep all in memory")
 	}
@@ -148,6 +155,7 @@ func (n *Node) start(ctx context.Context) error {
 		{Payments, func(context.Context) error { return startDrawing(n, "payments", payments.Spec) }},
 		{Imports, func(context.Context) error { return startHost(n, imports.Spec) }},
 		{Views, n.startViews},
+		{Policies, n.startPolicies},
 	} {
 		if slices.Contains(n.cfg.Roles, r.name) {
 			if err := r.start(ctx); err != nil {

@@ -229,6 +229,7 @@ func TestBadConfigurationsAreRefused(t *testing.T) {
 		"name the ledger's fold": {},
 		"only a loopback":        {Profile: boot.ProfileDev, Listen: "0.0.0.0:0"},
 		"is not a port":          {Profile: boot.ProfileDev, Listen: "127.0.0.1:http"},
+		"0 for never":            {Profile: boot.ProfileDev, ReleaseDrawsAfter: -1},
 		"does not listen":        {NATSURL: "nats://127.0.0.1:1", Listen: "127.0.0.1:0", Roles: []string{boot.Pledges}},
 		"ledger unavailable":     {NATSURL: "nats://127.0.0.1:1", Roles: []string{boot.Pledges}},
 	} {

@@ -13,10 +13,11 @@ import (
 
 // The names within a ledger's folder.
 const (
-	logName   = "log" // of the event store, like index and lock
-	viewsName = "views.db"
-	ownerName = "server.json"
-	lockName  = "server.lock"
+	logName      = "log" // of the event store, like index and lock
+	viewsName    = "views.db"
+	policiesName = "policies.db"
+	ownerName    = "server.json"
+	lockName     = "server.lock"
 )
 
 // Owner is the process that holds a folder. URL is empty where it serves nobody else.
@@ -55,7 +56,8 @@ func (e *ForeignFolderError) Error() string {
 
 // leftovers are what a folder may hold before a ledger is begun in it: what one leaves behind, and what a file system puts into its root.
 var leftovers = []string{
-	logName, "index", "lock", lockName, ownerName, ownerName + ".new", viewsName, viewsName + "-wal", viewsName + "-shm", "lost+found",
+	logName, "index", "lock", lockName, ownerName, ownerName + ".new", viewsName, viewsName + "-wal", viewsName + "-shm",
+	policiesName, policiesName + "-wal", policiesName + "-shm", "lost+found",
 }
 
 // checkForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.

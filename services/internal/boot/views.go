@@ -57,15 +57,10 @@ func Specs() []engine.Spec {
 }
 
 func (n *Node) startViews(context.Context) error {
-	var sink engine.Sink = engine.NewMemSink()
-	if n.folder != nil {
-		s, err := sqlite.Open(filepath.Join(n.cfg.DataDir, viewsName))
-		if err != nil {
-			return err
-		}
-		sink = s
+	sink, err := n.openSink(viewsName)
+	if err != nil {
+		return err
 	}
-	n.closers = append(n.closers, sink.Close)
 	nc, err := n.dial(nats.Name("allied views to recorder"), nats.MaxReconnects(-1))
 	if err != nil {
 		return fmt.Errorf("start views: %w", err)
@@ -82,6 +77,19 @@ func (n *Node) startViews(context.Context) error {
 	}
 	n.run(Views, n.views)
 	return n.views.serve()
+}
+
+// openSink opens a file of the folder for views; without a folder they are kept in memory.
+func (n *Node) openSink(name string) (engine.Sink, error) {
+	if n.folder == nil {
+		return engine.NewMemSink(), nil
+	}
+	sink, err := sqlite.Open(filepath.Join(n.cfg.DataDir, name))
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, sink.Close)
+	return sink, nil
 }
 
 func (v *views) serve() error {

@@ -1,0 +1,30 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/internal/feed"
+	"github.com/allied-ledger/allied/services/policies"
+	"github.com/nats-io/nats.go"
+)
+
+// startPolicies starts what releases unused draws. It is the last role to start and the first to stop: its commands need the others.
+func (n *Node) startPolicies(context.Context) error {
+	if n.cfg.ReleaseDrawsAfter == 0 {
+		return nil
+	}
+	sink, err := n.openSink(policiesName)
+	if err != nil {
+		return err
+	}
+	nc, err := n.dial(nats.Name("allied policies"), nats.MaxReconnects(-1))
+	if err != nil {
+		return fmt.Errorf("start policies: %w", err)
+	}
+	n.closers = append(n.closers, func() error { nc.Close(); return nil })
+	ledger := client.New(nc, client.Config{Logger: n.zap})
+	n.run(Policies, policies.New(policies.ReleaseUnusedDraws(n.cfg.ReleaseDrawsAfter), feed.New(nc, n.zap), sink, ledger, policies.Config{Logger: n.zap}))
+	return nil
+}
