@@ -16,6 +16,8 @@ var (
 	releaseSpace  = uuid.MustParse("7e6032a3-5541-4e96-a95f-613a0f130513")
 	commandSpace  = uuid.MustParse("74b56935-eb64-4d2d-91c2-63cef5f09d24")
 	policySpace   = uuid.MustParse("369603d7-1242-41ee-acb2-a895b5c27d63")
+
+	exceptionSpace = uuid.MustParse("b1d4e0a6-5f2c-4c39-9a57-6f0f2f6f8b3e")
 )
 
 // EventID names the event at an index, from 0, among those that one command appends to a stream.
@@ -53,6 +55,12 @@ func ImportedCommand(stream, release, kind, allocation string, row int, contentD
 // PolicyCommand names the command that a policy sends to a stream because of an event.
 func PolicyCommand(policy string, cause uuid.UUID, stream string) uuid.UUID {
 	return new(parts).text(policy).bytes(cause[:]).text(stream).in(policySpace)
+}
+
+// ExceptionID names what one event raises for somebody to look at: of a kind, on a line and a draw where it has them, and of what else tells
+// it from others of the event, such as an asset.
+func ExceptionID(event uuid.UUID, kind string, line, draw uuid.UUID, of string) uuid.UUID {
+	return new(parts).bytes(event[:]).text(kind).bytes(line[:]).bytes(draw[:]).text(of).in(exceptionSpace)
 }
 
 // parts joins values unambiguously: each is preceded by its length, so no two lists join to the same bytes.

@@ -28,6 +28,7 @@ func TestIdentitiesNeverDrift(t *testing.T) {
 		{"release", ident.ReleaseStream("kiel-ust", "2024-06"), "aa553ef1-6a64-5f6b-856d-078082e7039b"},
 		{"command", ident.ImportedCommand(stream, "2024-06", "allocate", "DEU12-3", 17, [32]byte{1, 2, 3}), "bd2a0d49-3834-557b-a5c4-3589ee483551"},
 		{"policy's command", ident.PolicyCommand("release-unused-draws", command, stream), "3ed4e7e9-944f-5444-bf3b-6aa84c1c8d0e"},
+		{"exception", ident.ExceptionID(command, "short", uuid.Nil, command, "EUR/2@net_book"), "f33bac98-e9cd-5475-a42c-780ea29eebed"},
 	} {
 		if c.got.String() != c.want {
 			t.Errorf("%s is %s, was %s", c.what, c.got, c.want)

@@ -70,6 +70,15 @@ func NewRegister() *Register {
 	return &Register{byID: map[[16]byte]*line{}, draws: map[[16]byte]*draw{}}
 }
 
+// Standing is what reached a stage of a line in an asset and has not left it; a line that is not known holds nothing.
+func (r *Register) Standing(line [16]byte, s eventv1.Stage, asset string) (money.Amount, error) {
+	l := r.byID[line]
+	if l == nil {
+		return money.Amount{}, nil
+	}
+	return l.standing(s, asset)
+}
+
 // UnknownLineError: an event names a line that no earlier event of its pledge opened.
 type UnknownLineError struct{ Line uuid.UUID }
 

@@ -1,6 +1,23 @@
 package exceptions
 
-import "github.com/allied-ledger/allied/events/es"
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/asset"
+	"github.com/allied-ledger/allied/events/dates"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/payment"
+	"github.com/allied-ledger/allied/events/pledge"
+	"github.com/allied-ledger/allied/events/shipment"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
+	"github.com/allied-ledger/allied/projections/internal/words"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+)
 
 // ListRequest asks for exceptions. Filters that are empty let everything pass.
 type ListRequest struct {
@@ -92,4 +109,267 @@ type Exception struct {
 	ResolvedOrdinal *uint64 `json:"resolved_ordinal"`
 	// Detail is a sentence on what the rest does not say; empty where there is nothing to add.
 	Detail string `json:"detail"`
+}
+
+// List answers from one moment of the view. It reads every exception, whatever the page. What it cannot answer is refused with an *es.Refusal.
+func List(ctx context.Context, s engine.Snapshot, req ListRequest) (*Listing, error) {
+	wanted, err := req.check()
+	if err != nil {
+		return nil, err
+	}
+	at, err := listing.Checkpoint(ctx, s, Spec, req.AtLeast)
+	if err != nil {
+		return nil, err
+	}
+	all, err := scan(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var found []engine.Row
+	sums := map[string]*sum{}
+	for _, row := range all {
+		if !wanted.passes(row) {
+			continue
+		}
+		kind := row[kindColumn].Text()
+		if sums[kind] == nil {
+			sums[kind] = &sum{amounts: map[string]money.Amount{}}
+		}
+		if err := sums[kind].add(row); err != nil {
+			return nil, fmt.Errorf("sum exceptions %s: %w", kind, err)
+		}
+		if wanted.hasStatus(row) {
+			found = append(found, row)
+		}
+	}
+	out := &Listing{Position: at.Position, Ordinal: at.Ordinal, Total: len(found), Summary: []Summary{}, Exceptions: []Exception{}}
+	for _, kind := range Kinds() {
+		if sums[kind] == nil {
+			continue
+		}
+		summary, err := sums[kind].summary(kind)
+		if err != nil {
+			return nil, err
+		}
+		out.Summary = append(out.Summary, summary)
+	}
+	found, out.Next = wanted.page.Cut(found, listing.Columns{Stream: idColumn, Donor: listing.NotByDonor, First: placed(ordinalColumn)})
+	for _, row := range found {
+		e, err := read(row)
+		if err != nil {
+			return nil, err
+		}
+		out.Exceptions = append(out.Exceptions, *e)
+	}
+	return out, nil
+}
+
+// scan reads every exception, each with its place behind it: the two tables have the same keys in the same order.
+func scan(ctx context.Context, s engine.Snapshot) (all []engine.Row, err error) {
+	for row, err := range s.Scan(ctx, Spec.Tables[exceptionTable], engine.Range{}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	n := 0
+	for place, err := range s.Scan(ctx, Spec.Tables[placeTable], engine.Range{}) {
+		if err != nil {
+			return nil, err
+		}
+		if n == len(all) || all[n][idColumn] != place[idColumn] {
+			return nil, fmt.Errorf("exception %s has a place, and is not there", place[idColumn].Text())
+		}
+		all[n] = append(all[n][:exceptionColumns:exceptionColumns], place[1:]...)
+		n++
+	}
+	if n < len(all) {
+		return nil, fmt.Errorf("exception %s has no place", all[n][idColumn].Text())
+	}
+	return all, nil
+}
+
+// placed is where a column of the place stands in what scan returns.
+func placed(column int) int { return exceptionColumns + column - 1 }
+
+// filter is a request that has been checked.
+type filter struct {
+	*ListRequest
+	page    listing.Page
+	status  string
+	streams []string
+	before  int32
+	least   money.Amount
+}
+
+func (r *ListRequest) check() (*filter, error) {
+	f := &filter{ListRequest: r, status: r.Status}
+	for _, kind := range r.Kinds {
+		if err := words.Check("kinds", kind, Kinds()); err != nil {
+			return nil, err
+		}
+	}
+	if err := words.Donor("donor", r.Donor); err != nil {
+		return nil, err
+	}
+	if err := words.Donor("beneficiary", r.Beneficiary); err != nil {
+		return nil, err
+	}
+	if err := words.Category("category", r.Category); err != nil {
+		return nil, err
+	}
+	if f.status == "" {
+		f.status = Open
+	}
+	if err := words.Check("status", f.status, Statuses()); err != nil {
+		return nil, err
+	}
+	if err := f.checkStream(); err != nil {
+		return nil, err
+	}
+	if r.RaisedBefore != "" {
+		day, err := dates.Parse(r.RaisedBefore)
+		if err != nil || day.Precision != eventv1.Precision_PRECISION_DAY {
+			return nil, &es.Refusal{Code: "bad_date", Field: "raised_before", Reason: fmt.Sprintf("%q is not a day", r.RaisedBefore), Remedy: "give a day such as 2024-05-31"}
+		}
+		f.before = day.LatestDay
+	}
+	if err := f.checkAmount(); err != nil {
+		return nil, err
+	}
+	var err error
+	f.page, err = listing.CheckPage(r.Limit, r.Cursor)
+	return f, err
+}
+
+// checkStream finds the streams that the request's may mean.
+func (f *filter) checkStream() error {
+	if f.Stream == "" {
+		return nil
+	}
+	text := strings.ToLower(f.Stream)
+	kinds := []string{pledge.Kind, shipment.Kind, payment.Kind}
+	for _, kind := range kinds {
+		for _, stream := range []string{text, kind + "-" + text} {
+			if k, _, err := es.ParseStream(stream); err == nil && slices.Contains(kinds, k) {
+				f.streams = append(f.streams, stream)
+			}
+		}
+	}
+	if f.streams == nil {
+		return &es.Refusal{
+			Code: "bad_stream", Field: "stream", Reason: fmt.Sprintf("%q is no stream of a pledge, shipment or payment", f.Stream),
+			Remedy: "name it as pledge-<uuid>, shipment-<uuid> or payment-<uuid>, or by the UUID alone",
+		}
+	}
+	return nil
+}
+
+func (f *filter) checkAmount() error {
+	if f.Asset == "" {
+		if f.MinAmount != "" {
+			return &es.Refusal{
+				Code: "missing", Field: "asset", Reason: "amounts of two assets do not compare, and none is named for min_amount", Remedy: "name the asset, such as EUR/2@net_book",
+			}
+		}
+		return nil
+	}
+	a, err := asset.Parse(f.Asset)
+	if err != nil {
+		return &es.Refusal{Code: "bad_asset", Field: "asset", Reason: err.Error(), Remedy: "write it as EUR/2@net_book or each/6:item"}
+	}
+	if f.MinAmount == "" {
+		return nil
+	}
+	if f.least, err = money.Parse(f.MinAmount, a.Scale); err != nil || f.least.Sign() < 0 {
+		return &es.Refusal{
+			Code: "bad_amount", Field: "min_amount", Reason: fmt.Sprintf("%q is not an amount of %s, from zero", f.MinAmount, f.Asset), Remedy: "write decimal text such as 1000.00",
+		}
+	}
+	return nil
+}
+
+// passes tells whether an exception is within the request, whatever its status.
+func (f *filter) passes(row engine.Row) bool {
+	return (len(f.Kinds) == 0 || slices.Contains(f.Kinds, row[kindColumn].Text())) &&
+		(f.Donor == "" || row[donorColumn].Text() == f.Donor) &&
+		(f.Beneficiary == "" || row[beneficiaryColumn].Text() == f.Beneficiary) &&
+		words.Within(row[categoryColumn].Text(), f.Category) &&
+		(f.streams == nil || slices.Contains(f.streams, row[streamColumn].Text()) || slices.Contains(f.streams, row[pledgeColumn].Text())) &&
+		(f.RaisedBefore == "" || row[placed(dayColumn)].Int() < int64(f.before)) &&
+		(f.Asset == "" || row[assetColumn].Text() == f.Asset) &&
+		(f.MinAmount == "" || outstanding(row).Abs().Cmp(f.least) >= 0) &&
+		(f.Text == "" || strings.Contains(strings.ToLower(row[detailColumn].Text()), strings.ToLower(f.Text)))
+}
+
+func (f *filter) hasStatus(row engine.Row) bool {
+	return f.status == All || row[resolvedColumn].Bool() == (f.status == Resolved)
+}
+
+// outstanding is what is open of an exception, or of a resolved one what was raised.
+func outstanding(row engine.Row) money.Amount {
+	if row[resolvedColumn].Bool() {
+		return row[amountColumn].Amount()
+	}
+	return row[openColumn].Amount()
+}
+
+// sum counts the exceptions of one kind.
+type sum struct {
+	open, resolved, withoutAmount int
+	amounts                       map[string]money.Amount
+}
+
+func (s *sum) add(row engine.Row) (err error) {
+	of := row[assetColumn].Text()
+	switch {
+	case row[resolvedColumn].Bool():
+		s.resolved++
+		return nil
+	case of == "":
+		s.withoutAmount++
+	default:
+		s.amounts[of], err = s.amounts[of].Add(row[openColumn].Amount())
+	}
+	s.open++
+	return err
+}
+
+func (s *sum) summary(kind string) (Summary, error) {
+	out := Summary{Kind: kind, Open: s.open, Resolved: s.resolved, WithoutAmount: s.withoutAmount, Amounts: []AssetAmount{}}
+	for name, amount := range s.amounts {
+		a, err := asset.Parse(name)
+		if err != nil {
+			return out, err
+		}
+		out.Amounts = append(out.Amounts, AssetAmount{name, amount.Text(a.Scale)})
+	}
+	slices.SortFunc(out.Amounts, func(a, b AssetAmount) int { return strings.Compare(a.Asset, b.Asset) })
+	return out, nil
+}
+
+// read writes a row as people read it.
+func read(row engine.Row) (*Exception, error) {
+	text := func(column int) string { return row[column].Text() }
+	e := &Exception{
+		ID: text(idColumn), Kind: text(kindColumn), Status: Open, Cause: text(causeColumn), Stream: text(streamColumn), Pledge: text(pledgeColumn),
+		Line: text(lineColumn), Draw: text(drawColumn), Donor: text(donorColumn), Beneficiary: text(beneficiaryColumn), Category: text(categoryColumn),
+		Event: text(eventColumn), Ordinal: uint64(row[placed(ordinalColumn)].Int()), Recorded: *listing.DayText(row[placed(dayColumn)]),
+		Effective: listing.DayText(row[effectiveColumn]), Detail: text(detailColumn),
+	}
+	if row[resolvedColumn].Bool() {
+		by := uint64(row[placed(resolvedByColumn)].Int())
+		e.Status, e.ResolvedOrdinal = Resolved, &by
+	}
+	name := text(assetColumn)
+	if name == "" {
+		return e, nil
+	}
+	a, err := asset.Parse(name)
+	if err != nil {
+		return nil, err
+	}
+	amount, open := row[amountColumn].Amount().Text(a.Scale), row[openColumn].Amount().Text(a.Scale)
+	e.Asset, e.Amount, e.OpenAmount = &name, &amount, &open
+	return e, nil
 }

@@ -269,6 +269,17 @@ func (d *Draws) reclassify(pledge string, e *eventv1.LineReclassified) {
 	}
 }
 
+// Find is a draw of a pledge, or nil.
+func (d *Draws) Find(pledge string, id []byte) *Draw { return d.byKey[key{pledge, uuid.UUID(id)}] }
+
+// Allocated tells whether a line of a pledge is an allocation.
+func (d *Draws) Allocated(pledge string, line []byte) bool {
+	return d.lines[key{pledge, uuid.UUID(line)}] != nil
+}
+
+// RecordedAt is the latest recorded_at so far.
+func (d *Draws) RecordedAt() time.Time { return d.at }
+
 // Changed are the draws that changed since the last Flush, in the order of their rows.
 func (d *Draws) Changed() []*Draw {
 	slices.SortFunc(d.changed, func(a, b *Draw) int { return a.key().compare(b.key()) })

@@ -1,4 +1,4 @@
-// Package listing cuts what a view lists into pages: by donor, then by the first day, what has none first, then by stream.
+// Package listing cuts what a view lists into pages, mostly by donor, then by the first day, what has none first, then by stream.
 package listing
 
 import (
@@ -45,8 +45,11 @@ func CheckPage(limit int, cursor string) (Page, error) {
 	return p, err
 }
 
-// Columns are where a table keeps what its rows are listed by.
+// Columns are where a table keeps what its rows are listed by: by donor, then by the first number or day, then by stream.
 type Columns struct{ Stream, Donor, First int }
+
+// NotByDonor stands for the column of the donor where rows are not listed by it.
+const NotByDonor = -1
 
 // Cut sorts rows, and returns those of the page with the cursor of the next; it is empty on the last.
 func (p Page) Cut(rows []engine.Row, c Columns) (page []engine.Row, next string) {
@@ -78,7 +81,10 @@ type place struct {
 const undatedFirst = -1 << 40
 
 func (c Columns) place(row engine.Row) place {
-	p := place{row[c.Donor].Text(), row[c.First].Int(), row[c.Stream].Text()}
+	p := place{First: row[c.First].Int(), Stream: row[c.Stream].Text()}
+	if c.Donor != NotByDonor {
+		p.Donor = row[c.Donor].Text()
+	}
 	if row[c.First].IsNull() {
 		p.First = undatedFirst
 	}

@@ -7,8 +7,10 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/projections/engine"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
 // Registers holds one register for each stream. All are in memory, those that no event has touched since the start still encoded: some
@@ -62,8 +64,27 @@ func (r *Registers) Fold(f *es.Fact, j *posting.Journal, posted func(pledge stri
 	return nil
 }
 
+// Standing is what reached a stage of a pledge's line in an asset and has not left it.
+func (r *Registers) Standing(pledge string, line [16]byte, s eventv1.Stage, asset string) (money.Amount, error) {
+	register, err := r.read(pledge)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return register.Standing(line, s, asset)
+}
+
 // change returns a pledge's register, which is about to change.
 func (r *Registers) change(pledge string) (*posting.Register, error) {
+	register, err := r.read(pledge)
+	if e := r.byStream[pledge]; err == nil && !e.changed {
+		e.changed = true
+		r.changed = append(r.changed, e)
+	}
+	return register, err
+}
+
+// read returns a pledge's register, an empty one where no event has touched it.
+func (r *Registers) read(pledge string) (*posting.Register, error) {
 	e := r.byStream[pledge]
 	if e == nil {
 		e = &entry{stream: pledge, register: posting.NewRegister()}
@@ -75,10 +96,6 @@ func (r *Registers) change(pledge string) (*posting.Register, error) {
 			return nil, fmt.Errorf("restore the register of %s: %w (the kept view is damaged: reset it, and it is rebuilt)", pledge, err)
 		}
 		e.encoded = nil
-	}
-	if !e.changed {
-		e.changed = true
-		r.changed = append(r.changed, e)
 	}
 	return e.register, nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"pgregory.net/rapid"
@@ -29,13 +30,13 @@ func TestViewsEqualMemoryUnderRandomHistories(t *testing.T) {
 			}
 		}()
 		cfg := engine.Config{BatchEventsMax: rapid.IntRange(1, 9).Draw(r, "batch")}
-		for _, create := range []func() engine.Projection{balances.New, pledges.New} {
+		for _, create := range []func() engine.Projection{balances.New, pledges.New, exceptions.New} {
 			enginetest.Run(t, engine.NewWorker(create, log, sink, cfg), log)
 		}
 		if len(log.Entries()) == 0 {
 			return // a worker that had nothing to do may not have opened its view
 		}
-		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New())
+		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New(), exceptions.New())
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -1,0 +1,418 @@
+package exceptions_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/allied-ledger/allied/events/payment"
+	pay "github.com/allied-ledger/allied/events/payment/paymenttest"
+	"github.com/allied-ledger/allied/events/pledge"
+	"github.com/allied-ledger/allied/events/pledge/pledgetest"
+	"github.com/allied-ledger/allied/events/shipment"
+	ship "github.com/allied-ledger/allied/events/shipment/shipmenttest"
+	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	"github.com/allied-ledger/allied/projections/exceptions"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/google/uuid"
+)
+
+var (
+	on      = enginetest.Stream(0) // the pledge of the histories
+	other   = enginetest.Stream(1)
+	convoy  = shipmentStream(1)
+	paid    = paymentStream(1)
+	stated  = pledgetest.Stated
+	line    = pledgetest.Line
+	undated = &eventv1.Effective{Precision: eventv1.Precision_PRECISION_UNKNOWN}
+)
+
+// told writes every exception on a line, open or not, the oldest first.
+func (w *world) told() string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, e := range w.list(exceptions.ListRequest{Status: exceptions.All}).Exceptions {
+		kind := e.Kind
+		if e.Cause != "" {
+			kind += " " + e.Cause
+		}
+		fmt.Fprintf(&b, "%s %s", kind, e.Status)
+		if e.Asset != nil {
+			fmt.Fprintf(&b, " %s of %s %s", *e.OpenAmount, *e.Amount, *e.Asset)
+		}
+		if e.Detail != "" {
+			fmt.Fprintf(&b, "; %s", e.Detail)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// allocated opens the pledge with 100 euros committed and allocated on line 2, in kind, and the same on line 3, granted.
+func (w *world) allocated() {
+	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.toPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"))))
+	w.toPledge(on, pledgetest.Allocate(granted(line(3, stated(eur, "100")))))
+}
+
+// planned lets a shipment carry all of line 2.
+func (w *world) planned() {
+	w.allocated()
+	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
+}
+
+// instructed lets a payment pay all of line 3.
+func (w *world) instructed() {
+	w.allocated()
+	w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+}
+
+// uncountable lets a shipment carry an allocation with neither value nor quantity.
+func (w *world) uncountable() {
+	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, "", "", convoy)))
+	w.toShipment(convoy, ship.Dispatch())
+}
+
+func (w *world) allocate(meta pledge.Meta, n int, text string) {
+	w.as(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Sources: []*eventv1.Source{{Publisher: "P", ExternalId: "DEU33", Locator: "row 7"}}}, func() {
+		c := pledgetest.Allocate(line(n, stated(eur, text)))
+		c.Meta = meta
+		w.toPledge(on, c)
+	})
+}
+
+func documented() *eventv1.Envelope {
+	return &eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "bank", ContentHash: "sha256:00"}}}
+}
+
+// a part of a draw that a shipment carries.
+func part(text string) shipment.Part { return ship.Part(4, eur, text) }
+
+func (w *world) reverse(stream string, undone uuid.UUID) {
+	w.toShipment(stream, &shipment.Reverse{Meta: ship.Meta(), Event: undone})
+}
+
+var histories = []struct {
+	name string
+	do   func(w *world)
+	want string
+}{
+	{"within a cap", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.HandOver())
+	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + convoy + "\n"},
+
+	{"observed beyond the commitments, and covered in part", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.allocate(pledgetest.Observed(), 2, "130")
+		w.allocate(pledgetest.Observed(), 3, "20")
+		w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "35"))))
+	}, `over_allocated observed resolved 0.00 of 30.00 EUR/2@tracker; DEU33, row 7
+over_allocated observed open 15.00 of 20.00 EUR/2@tracker; DEU33, row 7
+`},
+	{"overridden beyond the commitments", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.allocate(pledgetest.Overridden(), 2, "130")
+	}, "over_allocated overridden open 30.00 of 30.00 EUR/2@tracker; by Cabinet decision 7: urgent need\n"},
+	{"against a cap that is not known", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.allocate(pledgetest.Observed(), 2, "130")
+	}, ""},
+	{"two draws beyond the allocation, of which the second is given back in part", func(w *world) {
+		w.allocated()
+		for n := range 2 {
+			w.as(&eventv1.Envelope{Override: pledgetest.Overridden().Override}, func() {
+				w.draw(pledgetest.Overridden(), on, 6+n, 2, eur, "110", convoy)
+			})
+		}
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(7), Asset: eur, Amount: amountOf(eur, "70")})
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(6)})
+	}, `over_reserved overridden resolved 0.00 of 10.00 EUR/2@tracker; by Cabinet decision 7: urgent need
+unused_draw resolved 0.00 of 110.00 EUR/2@tracker; for ` + convoy + `
+over_reserved overridden open 40.00 of 110.00 EUR/2@tracker; by Cabinet decision 7: urgent need
+unused_draw open 40.00 of 110.00 EUR/2@tracker; for ` + convoy + `
+`},
+	{"a surplus at the hand-over, and another that is taken back", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.HandOver(part("101")))
+		w.toShipment(convoy, ship.HandOver(part("7")))
+		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+over_handed_over happened open 1.00 of 1.00 EUR/2@tracker
+over_handed_over happened resolved 0.00 of 7.00 EUR/2@tracker
+`},
+	{"claimed beyond the allocation, and a gap in value alone", func(w *world) {
+		w.allocated()
+		w.as(&eventv1.Envelope{Observed: true}, func() {
+			w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: eur, Amount: amountOf(eur, "103")})
+			w.toPledge(on, pledgetest.Allocate(line(8, stated(usd, "4.75"))))
+			w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(8), Asset: usd, Amount: amountOf(usd, "3.75"), SameUnits: true})
+		})
+	}, `over_handed_over observed open 3.00 of 3.00 EUR/2@tracker
+difference open -1.00 of -1.00 USD/2@donor_stated
+`},
+	{"a gap in value at a hand-over that is taken back", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.toPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"), stated(usd, "90"))))
+		w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.HandOver(ship.Part(4, eur, "40", ship.Stated(usd, "38"))))
+		w.toShipment(convoy, ship.HandOver(ship.Part(4, eur, "60", ship.Stated(usd, "56"))))
+		w.reverse(convoy, w.shipments[convoy].Moves[1].Event)
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+difference resolved 0.00 of 2.00 USD/2@donor_stated
+difference open 2.00 of 2.00 USD/2@donor_stated
+`},
+	{"claims on a commitment, on a grant, and on a loan's commitment", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.toPledge(on, pledgetest.Allocate(granted(line(3, stated(eur, "100")))))
+		lent := granted(line(4, stated(eur, "50")))
+		lent.Instrument = eventv1.Instrument_INSTRUMENT_LOAN
+		w.toPledge(on, pledgetest.Commit(lent))
+		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(1), Asset: eur, Amount: amountOf(eur, "10")})
+		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(3), Asset: eur, Amount: amountOf(eur, "11")})
+		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(4), Asset: eur, Amount: amountOf(eur, "12")})
+	}, `claim_on_commitment open 10.00 of 10.00 EUR/2@tracker
+delivered_without_booking open 11.00 of 11.00 EUR/2@tracker
+claim_on_commitment open 12.00 of 12.00 EUR/2@tracker
+delivered_without_booking open 12.00 of 12.00 EUR/2@tracker
+`},
+	{"a claim in an asset that the allocation is not counted in", func(w *world) {
+		w.allocated()
+		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: usd, Amount: amountOf(usd, "10")})
+	}, ""},
+
+	{"dispatched without a manifest, and taken back", func(w *world) {
+		w.planned()
+		for _, text := range []string{"60", "30"} {
+			c := ship.Dispatch(part(text))
+			c.ManifestHash = ""
+			w.toShipment(convoy, c)
+		}
+		w.reverse(convoy, w.shipments[convoy].Moves[0].Event)
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+no_manifest resolved 0.00 of 60.00 EUR/2@tracker
+no_manifest open 30.00 of 30.00 EUR/2@tracker
+`},
+	{"short, found in part and lost in part", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.Short(part("10")))
+		w.toShipment(convoy, ship.Short(part("5")))
+		w.toShipment(convoy, ship.Find(part("4")))
+		w.toShipment(convoy, ship.Lose(part("7"))) // all from missing
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+short resolved 0.00 of 10.00 EUR/2@tracker
+short open 4.00 of 5.00 EUR/2@tracker
+lost open 7.00 of 7.00 EUR/2@tracker; sunk
+`},
+	{"short, lost, and the loss recorded in error; another shortage too", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.Short(part("10")))
+		w.toShipment(convoy, ship.Lose(part("12"))) // two of which were under way
+		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+		w.toShipment(convoy, ship.Short(part("3")))
+		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+short resolved 0.00 of 10.00 EUR/2@tracker
+lost resolved 0.00 of 12.00 EUR/2@tracker; sunk
+short open 10.00 of 10.00 EUR/2@tracker; short again, since the loss was recorded in error
+short resolved 0.00 of 3.00 EUR/2@tracker
+`},
+	{"short and lost of what cannot be counted, and the loss recorded in error", func(w *world) {
+		w.uncountable()
+		w.toShipment(convoy, ship.Short(ship.All(4)))
+		w.toShipment(convoy, ship.Lose())
+		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+	}, `unused_draw resolved; for ` + convoy + `
+short resolved
+lost resolved; sunk
+short open; short again, since the loss was recorded in error
+`},
+	{"damaged, unmanifested, and a correction of the one", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch())
+		w.toShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_DAMAGED, part("3")))
+		damaged := w.last.ID
+		w.toShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_UNMANIFESTED, part("2")))
+		w.as(&eventv1.Envelope{Corrects: [][]byte{damaged[:]}}, func() { w.toShipment(convoy, &shipment.Arrive{Meta: ship.Meta(), Place: "Rzeszow"}) })
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+damaged resolved 0.00 of 3.00 EUR/2@tracker
+unmanifested open 2.00 of 2.00 EUR/2@tracker
+`},
+
+	{"planned and paid on draws that were given back", func(w *world) {
+		w.allocated()
+		for n, to := range []string{convoy, paid} {
+			l := w.draw(pledgetest.Meta(), on, 4+n, 2+n, eur, "100", to)
+			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4 + n)})
+			if to == convoy {
+				w.toShipment(convoy, ship.Plan(l))
+			} else {
+				w.toPayment(paid, pay.Instruct(l))
+			}
+		}
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+released_draw open 100.00 of 100.00 EUR/2@tracker; the draw was given back before it was used
+unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+released_draw open 100.00 of 100.00 EUR/2@tracker; the draw was given back before it was used
+`},
+	{"a draw that is settled, and one that nobody uses", func(w *world) {
+		w.allocated()
+		w.draw(pledgetest.Meta(), on, 4, 2, eur, "40", convoy)
+		w.toPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+		w.draw(pledgetest.Meta(), on, 5, 2, eur, "60", convoy)
+	}, `unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + convoy + `
+unused_draw open 60.00 of 60.00 EUR/2@tracker; for ` + convoy + `
+`},
+
+	{"booked without a document, which comes later", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.BookPart(eur, "40", "1"))
+		w.as(documented(), func() { w.toPayment(paid, pay.BookPart(eur, "30", "0")) })
+		w.toPayment(paid, pay.BookPart(eur, "30", "0"))
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported resolved 0.00 of 39.00 EUR/2@tracker; entry R-1
+unsupported open 30.00 of 30.00 EUR/2@tracker; entry R-1
+`},
+	{"booked abroad without a document: one booking in error, one that comes back in part", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.BookedIn(pay.BookPart(eur, "40", "0"), uah, "1600"))
+		w.toPayment(paid, pay.BookedIn(pay.BookPart(eur, "60", "0"), uah, "2400"))
+		w.toPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.payments[paid].Bookings[0].Event})
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "15")))
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported resolved 0.00 of 1600.00 UAH/2@donor_stated; entry R-1
+unsupported open 1800.00 of 2400.00 UAH/2@donor_stated; entry R-1
+owed_again open 15.00 of 15.00 EUR/2@tracker; reason AC04
+`},
+	{"rejected and returned to be owed again, instructed again in part, then cancelled", func(w *world) {
+		w.allocated()
+		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
+		w.toPayment(paid, pay.Reject())
+		second := paymentStream(2)
+		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Meta(), on, 6, 3, eur, "40", second)))
+		w.as(documented(), func() { w.toPayment(second, pay.Book()) })
+		w.toPayment(second, pay.Reopening(pay.ReturnPart(eur, "10")))
+		third := paymentStream(3)
+		w.toPayment(third, pay.Instruct(w.draw(pledgetest.Meta(), on, 7, 3, eur, "50", third)))
+	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
+rejected open 10.00 of 60.00 EUR/2@tracker; reason AC04
+unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
+owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
+unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(3) + `
+`},
+	{"what was rejected is owed no more when the rest is cancelled", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.Reject())
+		w.toPledge(on, &pledge.CancelRemainder{Meta: pledgetest.Meta()})
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+rejected resolved 0.00 of 100.00 EUR/2@tracker; reason AC04
+`},
+	{"returned for good", func(w *world) {
+		w.instructed()
+		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })
+		w.toPayment(paid, pay.Return())
+	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + paid + "\n"},
+
+	{"flags: mere marks, a doubt told three times, and a code that nobody knows", func(w *world) {
+		plug := []*eventv1.Flag{{Code: "plug", Note: "Consolidation"}}
+		l, a := line(1, stated(eur, "9")), line(2, stated(eur, "9"))
+		l.Flags, a.Flags = plug, plug
+		it := pledgetest.Item("shell", "3")
+		it.Flags = []*eventv1.Flag{{Code: "text_date"}, {Code: "of_another_importer"}}
+		w.as(&eventv1.Envelope{Flags: append([]*eventv1.Flag{{Code: "synthetic"}}, plug...)}, func() {
+			w.toPledge(on, pledgetest.Commit(l))
+			w.toPledge(on, pledgetest.Allocate(a, it))
+		})
+	}, `doubtful open; plug: Consolidation
+doubtful open; of_another_importer
+`},
+	{"a doubt that a later fact corrects", func(w *world) {
+		w.as(&eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "doubtful_date"}}}, func() { w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
+		doubted := w.last.ID
+		w.as(&eventv1.Envelope{Corrects: [][]byte{doubted[:]}}, func() {
+			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
+		})
+	}, "doubtful resolved; doubtful_date\n"},
+	{"categories that are not known, of which one is told", func(w *world) {
+		l, a := line(1, stated(eur, "9")), line(2, stated(eur, "9"))
+		l.Category, a.Category = "MIL.UNMAPPED", "MIL.UNMAPPED"
+		a.Mapping = &eventv1.CategoryMapping{Mapping: "m", Version: "1", AsFound: "Military / Weapons"}
+		w.toPledge(on, pledgetest.Commit(l))
+		w.toPledge(on, pledgetest.Allocate(a))
+		it := pledgetest.Item("thing", "3")
+		it.Category = "MIL.UNMAPPED"
+		w.toPledge(on, pledgetest.Allocate(line(3, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED)), it, pledgetest.Item("shell", "3")))
+		w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.AMMO"})
+	}, `unmapped open
+unmapped resolved; Military / Weapons
+unmapped open; 1 of 2 items
+`},
+	{"two releases know a pledge by one outside id, until somebody links them", func(w *world) {
+		known := func(stream, release string) {
+			w.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "DEU33"}}}, func() {
+				w.toPledge(stream, pledgetest.Commit(line(1, stated(eur, "9"))))
+				w.toPledge(stream, pledgetest.Allocate(line(2, stated(eur, "9"))))
+			})
+		}
+		known(on, "2024-06")
+		known(other, "2024-08")
+		known(enginetest.Stream(2), "2024-08") // of its own release, it says nothing
+		w.toPledge(on, &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: other})
+	}, `unmatched resolved; DEU33 is ` + on + ` in release 2024-06
+unmatched open; DEU33 is ` + on + ` in release 2024-06
+`},
+}
+
+func TestHistories(t *testing.T) {
+	raised := map[string]bool{}
+	for _, h := range histories {
+		t.Run(h.name, func(t *testing.T) {
+			w := newWorld(t)
+			h.do(w)
+			got := w.told()
+			if got != h.want {
+				t.Errorf("got\n%swant\n%s", got, h.want)
+			}
+			for l := range strings.Lines(got) {
+				kind, _, _ := strings.Cut(l, " ")
+				raised[strings.TrimSuffix(kind, "\n")] = true
+			}
+		})
+	}
+	for _, kind := range exceptions.Kinds() {
+		if !raised[kind] {
+			t.Errorf("no history raises %s", kind)
+		}
+	}
+}
+
+// What an exception says of the fact that raised it.
+func TestAnExceptionNamesItsFact(t *testing.T) {
+	w := newWorld(t)
+	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+	w.allocate(pledgetest.Observed(), 2, "130")
+	over := w.last
+	w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
+	w.add(on, undated, &eventv1.PledgeLinked{Link: eventv1.Link_LINK_EXTENDS, Pledge: other})
+	got := w.list(exceptions.ListRequest{}).Exceptions
+	if len(got) != 1 {
+		t.Fatalf("%+v", got)
+	}
+	e := got[0]
+	if e.Event != over.ID.String() || e.Ordinal != over.Ordinal || e.Recorded != "1970-01-01" || *e.Effective != "2022-09-13" || e.ResolvedOrdinal != nil ||
+		e.Stream != on || e.Pledge != on || e.Line != pledgetest.ID(2).String() || e.Draw != "" || e.Donor != "USA" || e.Beneficiary != "UKR" || e.Category != "MIL.ARTY" {
+		t.Errorf("%+v", e)
+	}
+	w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "100"))))
+	got = w.list(exceptions.ListRequest{Status: exceptions.Resolved}).Exceptions
+	if len(got) != 1 || got[0].ID != e.ID || *got[0].ResolvedOrdinal != w.last.Ordinal {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,246 @@
+package exceptions
+
+import (
+	"github.com/allied-ledger/allied/events/drawn"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/money"
+	"github.com/allied-ledger/allied/events/payment"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/google/uuid"
+)
+
+// move raises and resolves what draws, shipments and payments tell of themselves.
+func (p *Projection) move(f *es.Fact) error {
+	p.support(f)
+	switch e := f.Event.(type) {
+	case *eventv1.DrawReserved:
+		return p.reserved(f, e)
+	case *eventv1.DrawReleased:
+		p.released(f, e)
+	case *eventv1.DrawSettled:
+		p.settle(f, f.Stream, e.Draw)
+	case *eventv1.ShipmentPlanned:
+		for _, l := range e.Lines {
+			if err := p.use(f, l); err != nil {
+				return err
+			}
+		}
+	case *eventv1.PaymentInstructed:
+		return p.use(f, e.Line)
+	case *eventv1.ShipmentDispatched:
+		if e.ManifestHash == "" {
+			return p.raiseEach(f, NoManifest, e.Movements, "")
+		}
+	case *eventv1.ShipmentDiscrepancy:
+		return p.discrepancy(f, e)
+	case *eventv1.ShipmentFound:
+		for _, m := range e.Movements {
+			p.reduceShort(f, m, drawn.Amount(m.Amount), uuid.Nil)
+		}
+	case *eventv1.ShipmentLost:
+		for _, m := range e.Movements {
+			p.reduceShort(f, m, fromMissing(m), uuid.Nil)
+		}
+		return p.raiseEach(f, Lost, e.Movements, e.Cause)
+	case *eventv1.ShipmentReversed:
+		return p.reverse(f, e)
+	case *eventv1.PaymentRejected:
+		return p.owe(f, Rejected, e.Movement, e.ReasonCode)
+	case *eventv1.PaymentReturned:
+		if e.Reopens {
+			p.unbook(f, e.Movement)
+			return p.owe(f, OwedAgain, e.Movement, e.ReasonCode)
+		}
+	case *eventv1.PaymentBooked:
+		return p.book(f, e)
+	case *eventv1.PaymentReversed:
+		p.resolveAll(f, p.byStream[f.Stream], func(x *exception) bool { return x.kind == Unsupported && x.event == uuid.UUID(e.Event) })
+	}
+	return nil
+}
+
+// subjectOf is what a movement moves.
+func (p *Projection) subjectOf(pledge string, draw []byte, asset string) subject {
+	of := subject{pledge: pledge, draw: uuid.UUID(draw), asset: asset}
+	if x := p.draws.Find(pledge, draw); x != nil {
+		of.line, of.category = x.Allocation, x.Category
+	}
+	return of
+}
+
+// raiseEach raises one exception for each movement.
+func (p *Projection) raiseEach(f *es.Fact, kind string, movements []*eventv1.Movement, detail string) error {
+	for _, m := range movements {
+		if _, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Projection) reserved(f *es.Fact, e *eventv1.DrawReserved) error {
+	if x := p.draws.Find(f.Stream, e.Draw); x == nil || !x.Unused() {
+		return nil
+	}
+	_, err := p.raise(f, UnusedDraw, p.subjectOf(f.Stream, e.Draw, e.Asset), drawn.Amount(e.Amount), "for "+e.ForStream)
+	return err
+}
+
+// released lessens what waits for its shipment or payment; and what is owed again stands allocated from now on.
+func (p *Projection) released(f *es.Fact, e *eventv1.DrawReleased) {
+	if x := p.draws.Find(f.Stream, e.Draw); x == nil || !x.Unused() {
+		p.settle(f, f.Stream, e.Draw)
+	} else {
+		p.reduce(f, p.byPledge[f.Stream], drawn.Amount(e.Amount), ofDraw(UnusedDraw, e.Draw), oldest)
+	}
+	for _, x := range p.byPledge[f.Stream] {
+		if x.waits && x.draw == uuid.UUID(e.Draw) {
+			x.waits = false
+			p.change(x)
+		}
+	}
+}
+
+func ofDraw(kind string, draw []byte) func(*exception) bool {
+	id := uuid.UUID(draw)
+	return func(e *exception) bool { return e.kind == kind && e.draw == id }
+}
+
+// settle: nothing of a draw waits for its shipment or payment any more.
+func (p *Projection) settle(f *es.Fact, pledge string, draw []byte) {
+	p.resolveAll(f, p.byPledge[pledge], ofDraw(UnusedDraw, draw))
+}
+
+func (p *Projection) use(f *es.Fact, l *eventv1.DrawnLine) error {
+	p.settle(f, l.Pledge, l.Draw)
+	if x := p.draws.Find(l.Pledge, l.Draw); x == nil || !x.UsedTooLate() || x.Used.Event != f.ID {
+		return nil
+	}
+	_, err := p.raise(f, ReleasedDraw, p.subjectOf(l.Pledge, l.Draw, l.Asset), drawn.Amount(l.Amount), "the draw was given back before it was used")
+	return err
+}
+
+// discrepancy: a surplus stands beyond what was dispatched, and is told there.
+func (p *Projection) discrepancy(f *es.Fact, e *eventv1.ShipmentDiscrepancy) error {
+	kind := ""
+	switch e.Kind {
+	case eventv1.Discrepancy_DISCREPANCY_SHORT:
+		kind = Short
+	case eventv1.Discrepancy_DISCREPANCY_DAMAGED:
+		kind = Damaged
+	case eventv1.Discrepancy_DISCREPANCY_UNMANIFESTED:
+		kind = Unmanifested
+	default:
+		return nil
+	}
+	return p.raiseEach(f, kind, []*eventv1.Movement{e.Movement}, "")
+}
+
+// reduceShort takes off what is short of a draw, first off what one event told.
+func (p *Projection) reduceShort(f *es.Fact, m *eventv1.Movement, by money.Amount, told uuid.UUID) {
+	p.reduce(f, p.byStream[f.Stream], by, ofDraw(Short, m.Draw), ofFact(told, uuid.UUID(m.Draw)))
+}
+
+// fromMissing is the part of a movement that was missing before.
+func fromMissing(m *eventv1.Movement) (t money.Amount) {
+	for _, x := range m.GetSplit().GetReliefs() {
+		if x.Stage == eventv1.Stage_STAGE_MISSING {
+			t = drawn.Sum(t, drawn.Amount(x.Amount))
+		}
+	}
+	return t
+}
+
+// reverse takes back what an event told. What it took from missing is short again.
+func (p *Projection) reverse(f *es.Fact, r *eventv1.ShipmentReversed) error {
+	undone := uuid.UUID(r.Event)
+	told := func(kind string, draw []byte) *exception {
+		for _, e := range p.byStream[f.Stream] {
+			if e.kind == kind && e.event == undone && e.draw == uuid.UUID(draw) {
+				return e
+			}
+		}
+		return nil
+	}
+	for _, m := range r.Movements {
+		lost := told(Lost, m.Draw)
+		switch {
+		case told(Short, m.Draw) != nil:
+			p.reduceShort(f, m, drawn.Amount(m.Amount), undone)
+		case lost != nil && (!fromMissing(m).IsZero() || lost.asset == "" && p.shortUntil(f.Stream, lost)):
+			_, err := p.raise(f, Short, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), fromMissing(m), "short again, since the loss was recorded in error")
+			if err != nil {
+				return err
+			}
+		}
+	}
+	p.resolveAll(f, p.byStream[f.Stream], func(e *exception) bool {
+		return e.event == undone && (e.kind == NoManifest || e.kind == Lost || e.kind == Difference)
+	})
+	return nil
+}
+
+// shortUntil tells whether what cannot be counted was short until it was lost.
+func (p *Projection) shortUntil(stream string, lost *exception) bool {
+	for _, e := range p.byStream[stream] {
+		if e.kind == Short && e.draw == lost.draw && e.resolved && e.resolvedBy == lost.ordinal {
+			return true
+		}
+	}
+	return false
+}
+
+// owe raises what has to be paid again. The pledge releases it after this.
+func (p *Projection) owe(f *es.Fact, kind string, m *eventv1.Movement, reason string) error {
+	if reason != "" {
+		reason = "reason " + reason
+	}
+	e, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), reason)
+	if err == nil {
+		e.waits = true
+	}
+	return err
+}
+
+// book raises a booking without a document, in the asset of the bank's entry, without what somebody kept on the way.
+func (p *Projection) book(f *es.Fact, e *eventv1.PaymentBooked) error {
+	if documented(f) {
+		return nil
+	}
+	asset, amount := e.Movement.GetSplit().GetAsset(), drawn.Sum(drawn.Amount(e.Movement.Amount), drawn.Amount(e.Fee).Neg())
+	if e.BookedAsset != "" {
+		asset, amount = e.BookedAsset, drawn.Amount(e.BookedAmount)
+	}
+	detail := ""
+	if e.BankReference != "" {
+		detail = "entry " + e.BankReference
+	}
+	_, err := p.raise(f, Unsupported, p.subjectOf(e.Movement.Pledge, e.Movement.Draw, asset), amount, detail)
+	return err
+}
+
+// unbook takes off what came back to be owed again; its movement states its part of what was booked in another currency.
+func (p *Projection) unbook(f *es.Fact, m *eventv1.Movement) {
+	back := drawn.Amount(m.Amount)
+	for _, a := range m.Stated {
+		back = drawn.Amount(a.Amount)
+	}
+	p.reduce(f, p.byStream[f.Stream], back, func(e *exception) bool { return e.kind == Unsupported }, oldest)
+}
+
+// support resolves the bookings of a payment that came without a document, once a fact of it brings one.
+func (p *Projection) support(f *es.Fact) {
+	if f.Envelope.GetKind() == payment.Kind && documented(f) {
+		p.resolveAll(f, p.byStream[f.Stream], func(e *exception) bool { return e.kind == Unsupported })
+	}
+}
+
+// documented tells whether a fact cites a document that can be held against it.
+func documented(f *es.Fact) bool {
+	for _, s := range f.Envelope.GetSources() {
+		if s.ContentHash != "" {
+			return true
+		}
+	}
+	return false
+}
