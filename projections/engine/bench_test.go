@@ -12,6 +12,7 @@ import (
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
+	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 )
@@ -36,7 +37,7 @@ var benchLog = sync.OnceValue(func() *enginetest.Log {
 var views = []struct {
 	name   string
 	create func() engine.Projection
-}{{"balances", balances.New}, {"pledges", pledges.New}}
+}{{"balances", balances.New}, {"pledges", pledges.New}, {"exceptions", exceptions.New}}
 
 // BenchmarkFold folds decoded facts, without a sink.
 func BenchmarkFold(b *testing.B) {

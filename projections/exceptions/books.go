@@ -2,6 +2,7 @@ package exceptions
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/es"
@@ -134,8 +135,12 @@ func cited(f *es.Fact) string {
 	return ""
 }
 
-// difference raises the gaps of claims and hand-overs: more is stated than relieved where it is above zero.
+// difference raises the gaps in value of claims and hand-overs: more is stated than relieved where it is above zero. Units that are no proportional
+// part are no gap in value, and the books have them.
 func (p *Projection) difference(f *es.Fact, pledge string, leg *posting.Posting) error {
+	if strings.ContainsRune(leg.Asset, ':') {
+		return nil
+	}
 	var draw uuid.UUID
 	switch e := f.Event.(type) {
 	case *eventv1.DeliveryClaimed:
@@ -200,15 +205,15 @@ func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
 		asset string
 	}
 	var done []allocation
-	for _, e := range p.byPledge[pledge] {
+	for _, e := range p.owed[pledge] {
 		at := allocation{e.line, e.asset}
-		if !owed(e) || slices.Contains(done, at) {
+		if !isOwed(e) || slices.Contains(done, at) {
 			continue
 		}
 		done = append(done, at)
-		same := func(x *exception) bool { return owed(x) && x.line == at.line && x.asset == at.asset }
+		same := func(x *exception) bool { return isOwed(x) && x.line == at.line && x.asset == at.asset }
 		var open money.Amount
-		for _, x := range p.byPledge[pledge] {
+		for _, x := range p.owed[pledge] {
 			if same(x) {
 				open = drawn.Sum(open, x.open)
 			}
@@ -217,14 +222,12 @@ func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
 		if err != nil {
 			return err
 		}
-		p.reduce(f, p.byPledge[pledge], drawn.Sum(open, money.Max(stands, money.Amount{}).Neg()), same, oldest)
+		p.reduce(f, p.owed[pledge], drawn.Sum(open, money.Max(stands, money.Amount{}).Neg()), same, oldest)
 	}
 	return nil
 }
 
-func owed(e *exception) bool {
-	return (e.kind == Rejected || e.kind == OwedAgain) && !e.resolved && !e.waits
-}
+func isOwed(e *exception) bool { return !e.resolved && !e.waits }
 
 // reclassify moves what is open on a line to its new category, as the books do: a quantity of items that have a category of their own keeps it.
 func (p *Projection) reclassify(f *es.Fact, pledge string, r *eventv1.LineReclassified) {

@@ -20,14 +20,15 @@ import (
 // Projection folds facts into exceptions. All of them are in memory, those that are resolved too, some hundred bytes each.
 type Projection struct {
 	byID map[uuid.UUID]*exception
-	// byPledge holds what concerns a pledge, and byStream what stands on another stream, both in no order.
-	byPledge, byStream map[string][]*exception
-	changed            []*exception
-	origins            origins
-	draws              *draws.Draws
-	registers          *registers.Registers
-	journal            posting.Journal
-	raised             int64 // by the fact that is folded
+	// byPledge holds what concerns a pledge, and byStream what stands on another stream; owed is of a pledge what is to be paid again. All are in
+	// no order, and hold what is resolved too.
+	byPledge, byStream, owed map[string][]*exception
+	changed                  []*exception
+	origins                  origins
+	draws                    *draws.Draws
+	registers                *registers.Registers
+	journal                  posting.Journal
+	raised                   int64 // by the fact that is folded
 }
 
 // exception is a row. What is nil, empty or without an asset is not there.
@@ -65,8 +66,8 @@ type subject struct {
 // New returns the view of an empty log.
 func New() engine.Projection {
 	return &Projection{
-		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, origins: newOrigins(),
-		draws: draws.New(), registers: registers.New(),
+		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{},
+		origins: newOrigins(), draws: draws.New(), registers: registers.New(),
 	}
 }
 
@@ -94,12 +95,8 @@ func (p *Projection) raise(f *es.Fact, kind string, of subject, amount money.Amo
 	if of.asset == "" {
 		amount = money.Amount{}
 	}
-	detail = engine.TextOf(clip(detail)).Text() // as it will be read back
-	unlike := detail
-	if of.asset != "" {
-		unlike = of.asset
-	}
-	id := ident.ExceptionID(f.ID, kind, of.line, of.draw, unlike)
+	detail = kept(detail)
+	id := idOf(f.ID, kind, of, detail)
 	e := p.byID[id]
 	if e == nil {
 		e = &exception{
@@ -122,6 +119,14 @@ func (p *Projection) raise(f *es.Fact, kind string, of subject, amount money.Amo
 }
 
 const secondsOfDay = 24 * 60 * 60
+
+// idOf tells what one fact raises apart: by line and draw, and by the asset; what cannot be counted, by the detail.
+func idOf(event uuid.UUID, kind string, of subject, detail string) uuid.UUID {
+	return ident.ExceptionID(event, kind, of.line, of.draw, cmp.Or(of.asset, detail))
+}
+
+// kept is a detail as a row keeps it.
+func kept(detail string) string { return engine.TextOf(clip(detail)).Text() }
 
 // detailRunesMax bounds a detail: notes of flags may be long.
 const detailRunesMax = 300
@@ -150,6 +155,9 @@ func (p *Projection) keep(e *exception) {
 	}
 	if e.stream != e.pledge {
 		p.byStream[e.stream] = append(p.byStream[e.stream], e)
+	}
+	if e.kind == Rejected || e.kind == OwedAgain {
+		p.owed[e.pledge] = append(p.owed[e.pledge], e)
 	}
 }
 

@@ -314,6 +314,19 @@ unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(3) + `
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 rejected resolved 0.00 of 100.00 EUR/2@tracker; reason AC04
 `},
+	{"rejected, and the draw is given back when another has taken the rest", func(w *world) {
+		w.allocated()
+		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
+		w.crashed = true
+		w.toPayment(paid, pay.Reject())
+		w.draw(pledgetest.Meta(), on, 6, 3, eur, "40", paymentStream(2))
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
+		w.draw(pledgetest.Meta(), on, 7, 3, eur, "1", paymentStream(3))
+	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
+rejected open 59.00 of 60.00 EUR/2@tracker; reason AC04
+unused_draw open 40.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
+unused_draw open 1.00 of 1.00 EUR/2@tracker; for ` + paymentStream(3) + `
+`},
 	{"returned for good", func(w *world) {
 		w.instructed()
 		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })

@@ -11,7 +11,7 @@ const (
 	OverAllocated  = "over_allocated"
 	OverReserved   = "over_reserved"
 	OverHandedOver = "over_handed_over"
-	// Difference is a gap between what a claim or hand-over states and what it relieves. (the reversal of the hand-over)
+	// Difference is a gap in value between what a claim or hand-over states and what it relieves. (the reversal of the hand-over)
 	Difference = "difference"
 	// ClaimOnCommitment: something is said to have arrived of a commitment, and nobody says of which allocation; it is never spread over them.
 	ClaimOnCommitment = "claim_on_commitment"

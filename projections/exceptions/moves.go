@@ -82,18 +82,18 @@ func (p *Projection) reserved(f *es.Fact, e *eventv1.DrawReserved) error {
 	if x := p.draws.Find(f.Stream, e.Draw); x == nil || !x.Unused() {
 		return nil
 	}
-	_, err := p.raise(f, UnusedDraw, p.subjectOf(f.Stream, e.Draw, e.Asset), drawn.Amount(e.Amount), "for "+e.ForStream)
+	_, err := p.raise(f, UnusedDraw, p.subjectOf(f.Stream, e.Draw, e.Asset), drawn.Amount(e.Amount), forStream(e.ForStream))
 	return err
 }
 
 // released lessens what waits for its shipment or payment; and what is owed again stands allocated from now on.
 func (p *Projection) released(f *es.Fact, e *eventv1.DrawReleased) {
-	if x := p.draws.Find(f.Stream, e.Draw); x == nil || !x.Unused() {
-		p.settle(f, f.Stream, e.Draw)
+	if x := p.draws.Find(f.Stream, e.Draw); x != nil && x.Unused() {
+		p.reduce(f, p.unused(f.Stream, e.Draw), drawn.Amount(e.Amount), all, oldest)
 	} else {
-		p.reduce(f, p.byPledge[f.Stream], drawn.Amount(e.Amount), ofDraw(UnusedDraw, e.Draw), oldest)
+		p.settle(f, f.Stream, e.Draw)
 	}
-	for _, x := range p.byPledge[f.Stream] {
+	for _, x := range p.owed[f.Stream] {
 		if x.waits && x.draw == uuid.UUID(e.Draw) {
 			x.waits = false
 			p.change(x)
@@ -108,8 +108,25 @@ func ofDraw(kind string, draw []byte) func(*exception) bool {
 
 // settle: nothing of a draw waits for its shipment or payment any more.
 func (p *Projection) settle(f *es.Fact, pledge string, draw []byte) {
-	p.resolveAll(f, p.byPledge[pledge], ofDraw(UnusedDraw, draw))
+	p.resolveAll(f, p.unused(pledge, draw), all)
 }
+
+// unused is what a draw raised when it was reserved, if anything. A pledge may have very many draws, so it is found by its id.
+func (p *Projection) unused(pledge string, draw []byte) []*exception {
+	x := p.draws.Find(pledge, draw)
+	if x == nil {
+		return nil
+	}
+	e := p.byID[idOf(x.Reserved.Event, UnusedDraw, subject{line: x.Allocation, draw: x.ID, asset: x.Asset}, kept(forStream(x.ForStream)))]
+	if e == nil {
+		return nil
+	}
+	return []*exception{e}
+}
+
+func forStream(stream string) string { return "for " + stream }
+
+func all(*exception) bool { return true }
 
 func (p *Projection) use(f *es.Fact, l *eventv1.DrawnLine) error {
 	p.settle(f, l.Pledge, l.Draw)

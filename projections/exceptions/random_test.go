@@ -22,7 +22,9 @@ import (
 )
 
 // random makes a log of pledges with the shipments and payments that draw on them, of which the deciders accepted every event.
-func random(t testing.TB, r *rapid.T) *enginetest.Log {
+func random(t testing.TB, r *rapid.T) *enginetest.Log { return play(t, r).log }
+
+func play(t testing.TB, r *rapid.T) *history {
 	h := &history{newWorld(t), r}
 	for n := range 2 {
 		h.begin(n)
@@ -30,7 +32,7 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log {
 	for range rapid.IntRange(10, 120).Draw(r, "commands") {
 		h.as(h.someEnvelope(), h.step)
 	}
-	return h.log
+	return h
 }
 
 type history struct {
@@ -194,12 +196,12 @@ func TestProjectionOfPledgesAlone(t *testing.T) { enginetest.TestProjection(t, e
 // place is what an amount beyond a cap is counted under, in the balances as here.
 type place struct{ account, category, asset string }
 
-// What is open beyond a cap is what stands on the accounts over:…, and what is short is what stands at missing, whatever happened.
+// What is open beyond a cap is what stands on the accounts over:…, and what is short is what stands at missing in the shipments, whatever happened.
 func TestWhatIsOpenIsWhatStands(t *testing.T) {
 	kinds := map[string]int{}
 	rapid.Check(t, func(r *rapid.T) {
-		log := random(t, r)
-		result, err := engine.Replay(t.Context(), log.All(), balances.New(), exceptions.New())
+		h := play(t, r)
+		result, err := engine.Replay(t.Context(), h.log.All(), balances.New(), exceptions.New())
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -214,18 +216,19 @@ func TestWhatIsOpenIsWhatStands(t *testing.T) {
 		}
 		accounts := map[string]string{
 			exceptions.OverAllocated: "over:allocated", exceptions.OverReserved: "over:reserved", exceptions.OverHandedOver: "over:handed_over",
-			exceptions.Short: "missing",
+		}
+		for _, s := range h.shipments {
+			for _, l := range s.Lines {
+				add(stands, place{account: exceptions.Short, asset: l.Asset}, l.Standing(eventv1.Stage_STAGE_MISSING))
+			}
 		}
 		err = result.Sink.View(t.Context(), func(s engine.Snapshot) error {
 			for row, err := range s.Scan(t.Context(), balances.Spec.Tables[0], engine.Range{}) {
 				if err != nil {
 					return err
 				}
-				switch account, in := row[4].Text(), row[6].Text(); {
-				case strings.HasPrefix(account, "over:"):
-					add(stands, place{account, row[2].Text(), in}, row[8].Amount().Neg())
-				case account == "missing" && in == eur: // in which a draw is counted wherever it holds it
-					add(stands, place{account, row[2].Text(), in}, row[8].Amount())
+				if account := row[4].Text(); strings.HasPrefix(account, "over:") {
+					add(stands, place{account, row[2].Text(), row[6].Text()}, row[8].Amount().Neg())
 				}
 			}
 			for row, err := range s.Scan(t.Context(), exceptions.Spec.Tables[0], engine.Range{}) {
@@ -233,8 +236,11 @@ func TestWhatIsOpenIsWhatStands(t *testing.T) {
 					return err
 				}
 				kinds[row[1].Text()]++
-				if account := accounts[row[1].Text()]; account != "" && (account != "missing" || row[11].Text() == eur) {
-					add(open, place{account, row[10].Text(), row[11].Text()}, row[13].Amount())
+				switch kind, in := row[1].Text(), row[11].Text(); kind {
+				case exceptions.Short:
+					add(open, place{account: kind, asset: in}, row[13].Amount())
+				case exceptions.OverAllocated, exceptions.OverReserved, exceptions.OverHandedOver:
+					add(open, place{accounts[kind], row[10].Text(), in}, row[13].Amount())
 				}
 				if row[13].Amount().Sign() < 0 && row[1].Text() != exceptions.Difference {
 					r.Fatalf("less than nothing is open of %v", row)

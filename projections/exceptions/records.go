@@ -110,7 +110,7 @@ func (p *Projection) doubt(f *es.Fact, l *eventv1.Line, flags []*eventv1.Flag) e
 		if l != nil {
 			of.line = uuid.UUID(l.Line)
 		}
-		if p.doubted(f.Stream, of, engine.TextOf(clip(detail)).Text()) {
+		if p.doubted(f.Stream, of, kept(detail)) {
 			continue
 		}
 		if _, err := p.raise(f, Doubtful, of, money.Amount{}, detail); err != nil {
