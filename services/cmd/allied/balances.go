@@ -62,8 +62,8 @@ Bases: ` + wrapped(balances.Bases(), 120),
 	return cmd
 }
 
-// flagOf names the flag behind a field of a balances.Request, where the two differ.
-var flagOf = map[string]string{"stages": "stage"}
+// flagOf names the flag behind a field of a request, where the two differ.
+var flagOf = map[string]string{"stages": "stage", "kinds": "kind", "raised_before": "older-than"}
 
 func (c *cli) balances(ctx context.Context, req balances.Request) error {
 	var report balances.Report

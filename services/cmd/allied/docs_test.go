@@ -87,7 +87,7 @@ func buildViews(t *testing.T) {
 	must(t, "pledges", "--limit", "1")
 }
 
-// playConsole runs the commands of a block, and returns the block as it would be printed now. Speeds, positions, sizes and log ids that differ
+// playConsole runs the commands of a block, and returns the block as it would be printed now. Speeds, positions, sizes, ages and log ids that differ
 // from the document's are left as the document has them.
 func playConsole(t *testing.T, block string) string {
 	t.Helper()
@@ -110,7 +110,7 @@ func playConsole(t *testing.T, block string) string {
 	return b.String()
 }
 
-var positions = regexp.MustCompile(`position \d+|ordinal \d+|(?m)^( +\d+){6}  [0-9a-f-]{36}$|^ +\d+ +\d+ +\d+ +\d+  `)
+var positions = regexp.MustCompile(`position \d+|ordinal \d+|(?m)^( +\d+){6}  [0-9a-f-]{36}$|^ +\d+ +\d+ +\d+ +\d+  |^[a-z_]+ +\d+  [A-Z]{3}[A-Z-]* `)
 
 // keepVarying returns old where it differs from got in nothing but these.
 func keepVarying(old, got string) string {

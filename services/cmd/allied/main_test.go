@@ -84,6 +84,9 @@ var masks = []struct {
 	{regexp.MustCompile(`"log_id": ?"[0-9a-f-]{36}"`), `"log_id": "<log>"`},
 	{regexp.MustCompile(`(sha256"?:? ?"?)[0-9a-f]{64}`), "${1}<digest>"},
 	{regexp.MustCompile(`("events_per_second": )\d+`), "${1}<speed>"},
+	{regexp.MustCompile(`("recorded": ?)"\d{4}-\d\d-\d\d"`), `${1}"<day>"`},
+	{regexp.MustCompile(`(,\d+),\d{4}-\d\d-\d\d,`), "${1},<day>,"},               // the same in CSV, behind the ordinal
+	{regexp.MustCompile(`(?m)^([a-z_]+ +)\d+(  [A-Z]{3}[A-Z-]* )`), "${1}#${2}"}, // days since then
 }
 
 func golden(t *testing.T, name, got string) {

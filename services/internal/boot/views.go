@@ -11,6 +11,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
@@ -36,7 +37,7 @@ type views struct {
 }
 
 // created are the views of a ledger, in the order in which a state hash takes them.
-var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New}
+var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New}
 
 // Projections are the views of an empty log, in the order in which a state hash takes them.
 func Projections() []engine.Projection {
@@ -110,6 +111,7 @@ func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 		serveView(s, kept, "shipment", shipments.Spec, await, func(q shipments.ShowRequest) es.Position { return q.AtLeast }, shipments.Show),
 		serveView(s, kept, "payments", payments.Spec, await, func(q payments.ListRequest) es.Position { return q.AtLeast }, payments.List),
 		serveView(s, kept, "payment", payments.Spec, await, func(q payments.ShowRequest) es.Position { return q.AtLeast }, payments.Show),
+		serveView(s, kept, "exceptions", exceptions.Spec, await, func(q exceptions.ListRequest) es.Position { return q.AtLeast }, exceptions.List),
 	)
 }
 
