@@ -1,55 +1,69 @@
 // Package exceptions lists what a treasury clerk or an auditor must look at: what went beyond a cap, is over, doubtful, unmatched or unsupported.
 package exceptions
 
-// The kinds of exception. Each is raised by one fact, and stays until a later fact resolves it; what resolves it stands in brackets.
+// The kinds of exception. Each is raised by one fact, and stays open until a later one resolves it; means tells both.
 //
 // What is unknown opens no exception: a cap that is not known and a value that is undisclosed are counted in the balances.
 const (
-	// OverAllocated, OverReserved and OverHandedOver are what stands on the accounts over:…; the cause tells whether outside data was observed,
-	// a person overrode, or it just happened. The open amounts of one kind add up to the account. (a commitment that covers it; a release;
-	// a reversal: what the fact itself undoes first, then the oldest)
-	OverAllocated  = "over_allocated"
-	OverReserved   = "over_reserved"
-	OverHandedOver = "over_handed_over"
-	// Difference is a gap in value between what a claim or hand-over states and what it relieves. (the reversal of the hand-over)
-	Difference = "difference"
-	// ClaimOnCommitment: something is said to have arrived of a commitment, and nobody says of which allocation; it is never spread over them.
-	ClaimOnCommitment = "claim_on_commitment"
-	// DeliveredWithoutBooking: money, or a promise to pay, is claimed as delivered; only a booking shows that money moved.
+	OverAllocated           = "over_allocated"
+	OverReserved            = "over_reserved"
+	OverHandedOver          = "over_handed_over"
+	Difference              = "difference"
+	ClaimOnCommitment       = "claim_on_commitment"
 	DeliveredWithoutBooking = "delivered_without_booking"
-	// NoManifest: a draw was dispatched without the hash of a manifest. (the reversal of the dispatch)
-	NoManifest = "no_manifest"
-	// Short, Damaged and Unmanifested are discrepancies; a surplus is OverHandedOver. (of short: found, lost, or reversed)
-	Short        = "short"
-	Damaged      = "damaged"
-	Unmanifested = "unmanifested"
-	// Lost: somebody must write it off, or claim for it. (the reversal of the loss)
-	Lost = "lost"
-	// ReleasedDraw: a shipment was planned, or a payment instructed, against a draw that had been released.
-	ReleasedDraw = "released_draw"
-	// UnusedDraw: what a draw reserved is named by no shipment or payment yet. (it is named, released or settled)
-	UnusedDraw = "unused_draw"
-	// Unsupported: a booking cites no document with a content hash. (a later fact of the payment cites one; the booking is reversed, or
-	// comes back to be owed again)
-	Unsupported = "unsupported"
-	// Rejected and OwedAgain are money that was refused or came back, and is owed still. (as much of the allocation is instructed again,
-	// cancelled or lapsed: the oldest first)
-	Rejected  = "rejected"
-	OwedAgain = "owed_again"
-	// Doubtful is a flag of which somebody should judge; see silent. (a later fact that corrects the flagged one)
-	Doubtful = "doubtful"
-	// Unmapped: no category is known for a line or for items of it. (the line is reclassified; a fact that corrects it)
-	Unmapped = "unmapped"
-	// Unmatched: a pledge has the outside id of a pledge from another release, and could not be matched with it. (a link between the two)
-	Unmatched = "unmatched"
+	NoManifest              = "no_manifest"
+	Short                   = "short"
+	Damaged                 = "damaged"
+	Unmanifested            = "unmanifested"
+	Lost                    = "lost"
+	ReleasedDraw            = "released_draw"
+	UnusedDraw              = "unused_draw"
+	Unsupported             = "unsupported"
+	Rejected                = "rejected"
+	OwedAgain               = "owed_again"
+	Doubtful                = "doubtful"
+	Unmapped                = "unmapped"
+	Unmatched               = "unmatched"
 )
 
-// Kinds are the words for the kinds, as they are listed above.
+// Meaning says what raises a kind and, in brackets, what resolves it. A fact that corrects the raising one resolves every kind but those whose
+// amounts the books keep; see counted.
+type Meaning struct{ Kind, Means string }
+
+// The open amounts of the first three add up to what stands on the accounts over:…. A reduction takes from what its own fact raised first, then
+// from the oldest.
+var means = []Meaning{
+	{OverAllocated, "allocated beyond what is committed (a commitment covers it)"},
+	{OverReserved, "drawn beyond what is allocated (released)"},
+	{OverHandedOver, "handed over beyond what was dispatched, or claimed beyond what was allocated (reversed)"},
+	{Difference, "a gap in value between what a claim or hand-over states and what it relieves (the hand-over is reversed)"},
+	{ClaimOnCommitment, "said to have arrived of a commitment, and nobody says of which allocation"},
+	{DeliveredWithoutBooking, "money, or a promise to pay, said to have been delivered; only a booking shows that money moved"},
+	{NoManifest, "dispatched without the hash of a manifest (the dispatch is reversed)"},
+	{Short, "did not come (found, lost or reversed)"},
+	{Damaged, "came damaged"},
+	{Unmanifested, "came, and stood in no manifest"},
+	{Lost, "lost, and to be written off (the loss is reversed)"},
+	{ReleasedDraw, "planned or instructed on a draw that had been given back"},
+	{UnusedDraw, "drawn for a shipment or payment that does not name it yet (named, released or settled)"},
+	{Unsupported, "booked without a document that has a content hash (one is cited later; reversed; owed again)"},
+	{Rejected, "refused by a bank and owed still (drawn again, cancelled or lapsed, the oldest first)"},
+	{OwedAgain, "came back from a bank and is owed again (the same)"},
+	{Doubtful, "a flag of which somebody should judge: what is recorded may be wrong, or not what it says"},
+	{Unmapped, "a line, or items of it, of no known category (reclassified)"},
+	{Unmatched, "a pledge with the outside id of a pledge from another release (the two are linked)"},
+}
+
+// Meanings are of the kinds, in the order of Kinds.
+func Meanings() []Meaning { return append([]Meaning(nil), means...) }
+
+// Kinds are the words for the kinds.
 func Kinds() []string {
-	return []string{
-		OverAllocated, OverReserved, OverHandedOver, Difference, ClaimOnCommitment, DeliveredWithoutBooking, NoManifest, Short, Damaged, Unmanifested,
-		Lost, ReleasedDraw, UnusedDraw, Unsupported, Rejected, OwedAgain, Doubtful, Unmapped, Unmatched,
+	kinds := make([]string, len(means))
+	for i, m := range means {
+		kinds[i] = m.Kind
 	}
+	return kinds
 }
 
 // The words for whether an exception is still to be looked at; All asks for both.

@@ -33,9 +33,10 @@ func (c *cli) exceptionsCommand() *cobra.Command {
 it: a commitment that covers what was allocated beyond it, a document for a booking, a find of what was short. Age is counted from the day of
 recording. Amounts are what is still open; what has no amount is no zero.
 
---summary prints how many are open of each kind, by their age in days, and what is open in each currency.
+--summary prints how many are open of each kind, by their age in days, and what is open in each asset.
 
-Kinds: ` + wrapped(exceptions.Kinds(), 120),
+Kinds, what raises each, and in brackets what resolves it:
+` + strings.TrimSuffix(kindsText(), "\n"),
 		Example: `  allied exceptions --kind over_allocated,over_reserved --donor DEU
   allied exceptions --older-than 30d --asset EUR/2@net_book --min-amount 1000000
   allied exceptions --summary
@@ -61,6 +62,15 @@ Kinds: ` + wrapped(exceptions.Kinds(), 120),
 	flags.UintVar(&limit, "limit", 0, "at most so many exceptions (0: all)")
 	atLeastFlag(flags, &atLeast)
 	return cmd
+}
+
+// kindsText has a line for each kind.
+func kindsText() string {
+	var b strings.Builder
+	for _, m := range exceptions.Meanings() {
+		fmt.Fprintf(&b, "  %-27s%s\n", m.Kind, m.Means)
+	}
+	return b.String()
 }
 
 // exceptionsDoc is a whole listing. Where events came between its pages, the later ones are true at a later position.
@@ -178,13 +188,26 @@ type ageClass struct {
 
 var ageClasses = []ageClass{{"0-30", 30}, {"31-90", 90}, {"91-180", 180}, {"181-365", 365}, {"over 365", daysMax}}
 
-// exceptionSummary is what is open of one kind, as JSON prints it.
+// exceptionSummary is what is open of one kind.
 type exceptionSummary struct {
 	exceptions.Summary
 	// Days counts the open ones by their age.
-	Days     map[string]int `json:"days"`
-	Position es.Position    `json:"position"`
-	Ordinal  uint64         `json:"ordinal"`
+	Days map[string]int `json:"days"`
+}
+
+// exceptionSummaryItem is a summary as JSON lines print it: true by itself.
+type exceptionSummaryItem struct {
+	exceptionSummary
+	Position es.Position `json:"position"`
+	Ordinal  uint64      `json:"ordinal"`
+}
+
+// exceptionSummaryDoc is the summary of all kinds.
+type exceptionSummaryDoc struct {
+	Position es.Position        `json:"position"`
+	Ordinal  uint64             `json:"ordinal"`
+	Total    int                `json:"total"`
+	Kinds    []exceptionSummary `json:"kinds"`
 }
 
 func printExceptionSummary(doc *exceptionsDoc, today time.Time) *printout {
@@ -194,16 +217,16 @@ func printExceptionSummary(doc *exceptionsDoc, today time.Time) *printout {
 	}
 	out := &printout{columns: append(columns, right("no amount"), amount("amount"), left("asset"), hidden("position"), hidden("ordinal"))}
 	ages := countAges(doc.Exceptions, today)
-	items := []exceptionSummary{}
+	whole := exceptionSummaryDoc{doc.Position, doc.Ordinal, doc.Total, []exceptionSummary{}}
 	for _, s := range doc.Summary {
 		if s.Open == 0 {
 			continue
 		}
-		item := exceptionSummary{s, ages[s.Kind], doc.Position, doc.Ordinal}
-		items, out.items = append(items, item), append(out.items, item)
+		item := exceptionSummaryItem{exceptionSummary{s, ages[s.Kind]}, doc.Position, doc.Ordinal}
+		whole.Kinds, out.items = append(whole.Kinds, item.exceptionSummary), append(out.items, item)
 		out.addSummary(item)
 	}
-	out.document = items
+	out.document = whole
 	out.notes = append(out.notes, fmt.Sprintf("%s open, at position %d (ordinal %d); days since they were recorded", counted(doc.Total, "exception", "exceptions"), doc.Position, doc.Ordinal))
 	return out
 }
@@ -227,7 +250,7 @@ func countAges(list []exceptions.Exception, today time.Time) map[string]map[stri
 }
 
 // addSummary adds a row for each asset. Only the first counts, so that a column may be added up.
-func (p *printout) addSummary(s exceptionSummary) {
+func (p *printout) addSummary(s exceptionSummaryItem) {
 	row := []string{s.Kind, strconv.Itoa(s.Open)}
 	for _, class := range ageClasses {
 		row = append(row, strconv.Itoa(s.Days[class.name]))
