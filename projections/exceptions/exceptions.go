@@ -20,9 +20,10 @@ import (
 // Projection folds facts into exceptions. All of them are in memory, those that are resolved too, some hundred bytes each.
 type Projection struct {
 	byID map[uuid.UUID]*exception
-	// byPledge holds what concerns a pledge, and byStream what stands on another stream; owed is of a pledge what is to be paid again. All are in
-	// no order, and hold what is resolved too.
+	// byPledge holds what concerns a pledge, and byStream what stands on another stream; owed is of a pledge what is to be paid again, and
+	// released of a draw what was released in use. All are in no order, and hold what is resolved too.
 	byPledge, byStream, owed map[string][]*exception
+	released                 map[uuid.UUID][]*exception
 	changed                  []*exception
 	origins                  origins
 	draws                    *draws.Draws
@@ -66,7 +67,7 @@ type subject struct {
 // New returns the view of an empty log.
 func New() engine.Projection {
 	return &Projection{
-		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{},
+		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{}, released: map[uuid.UUID][]*exception{},
 		origins: newOrigins(), draws: draws.New(), registers: registers.New(),
 	}
 }
@@ -156,8 +157,11 @@ func (p *Projection) keep(e *exception) {
 	if e.stream != e.pledge {
 		p.byStream[e.stream] = append(p.byStream[e.stream], e)
 	}
-	if e.kind == Rejected || e.kind == OwedAgain {
+	switch e.kind {
+	case Rejected, OwedAgain:
 		p.owed[e.pledge] = append(p.owed[e.pledge], e)
+	case ReleasedDraw:
+		p.released[e.draw] = append(p.released[e.draw], e)
 	}
 }
 
@@ -246,7 +250,7 @@ func (p *Projection) correct(f *es.Fact) {
 // counted tells whether the books say what of a kind is open.
 func counted(kind string) bool {
 	switch kind {
-	case OverAllocated, OverReserved, OverHandedOver, Short, UnusedDraw, Unsupported, Rejected, OwedAgain:
+	case OverAllocated, OverReserved, OverHandedOver, Short, ReleasedDraw, UnusedDraw, Unsupported, Rejected, OwedAgain:
 		return true
 	}
 	return false

@@ -258,9 +258,32 @@ unmanifested open 2.00 of 2.00 EUR/2@tracker
 			}
 		}
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
-released_draw open 100.00 of 100.00 EUR/2@tracker; the draw was given back before it was used
+released_draw open 100.00 of 100.00 EUR/2@tracker; used by ` + convoy + `
 unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
-released_draw open 100.00 of 100.00 EUR/2@tracker; the draw was given back before it was used
+released_draw open 100.00 of 100.00 EUR/2@tracker; used by ` + paid + `
+`},
+	{"released by somebody else in parts, before and after a payment uses the draw, which is rejected then", func(w *world) {
+		w.allocated()
+		l := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+		part := func(text string) {
+			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
+		}
+		part("10")
+		w.toPayment(paid, pay.Instruct(l))
+		part("20")
+		w.crashed = true
+		w.toPayment(paid, pay.Reject())
+		part("70")
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+released_draw resolved 0.00 of 10.00 EUR/2@tracker; used by ` + paid + `
+released_draw resolved 0.00 of 20.00 EUR/2@tracker; used by ` + paid + `
+rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
+`},
+	{"what cannot be counted, released while a shipment uses it and closes with it", func(w *world) {
+		w.uncountable()
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+	}, `unused_draw resolved; for ` + convoy + `
+released_draw open; used by ` + convoy + `
 `},
 	{"a draw that is settled, and one that nobody uses", func(w *world) {
 		w.allocated()

@@ -44,7 +44,7 @@ var means = []Meaning{
 	{Damaged, "came damaged"},
 	{Unmanifested, "came, and stood in no manifest"},
 	{Lost, "lost, and to be written off (the loss is reversed)"},
-	{ReleasedDraw, "planned or instructed on a draw that had been given back"},
+	{ReleasedDraw, "used by a shipment or payment, and released by somebody else (given up by what uses it)"},
 	{UnusedDraw, "drawn for a shipment or payment that does not name it yet (named, released or settled)"},
 	{Unsupported, "booked without a document that has a content hash (one is cited later; reversed; owed again)"},
 	{Rejected, "refused by a bank and owed still (drawn again, cancelled or lapsed, the oldest first)"},

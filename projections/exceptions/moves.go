@@ -1,6 +1,8 @@
 package exceptions
 
 import (
+	"errors"
+
 	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
@@ -16,7 +18,8 @@ func (p *Projection) move(f *es.Fact) error {
 	case *eventv1.DrawReserved:
 		return p.reserved(f, e)
 	case *eventv1.DrawReleased:
-		p.released(f, e)
+		p.release(f, e)
+		return p.compareReleased(f, f.Stream, e.Draw)
 	case *eventv1.DrawSettled:
 		p.settle(f, f.Stream, e.Draw)
 	case *eventv1.ShipmentPlanned:
@@ -42,14 +45,20 @@ func (p *Projection) move(f *es.Fact) error {
 			p.reduceShort(f, m, fromMissing(m), uuid.Nil)
 		}
 		return p.raiseEach(f, Lost, e.Movements, e.Cause)
+	case *eventv1.ShipmentReturned:
+		if e.Reopens {
+			return p.giveUp(f, e.Movements...)
+		}
+	case *eventv1.ShipmentClosed:
+		return p.giveUp(f, e.Unused...)
 	case *eventv1.ShipmentReversed:
 		return p.reverse(f, e)
 	case *eventv1.PaymentRejected:
-		return p.owe(f, Rejected, e.Movement, e.ReasonCode)
+		return errors.Join(p.owe(f, Rejected, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
 	case *eventv1.PaymentReturned:
 		if e.Reopens {
 			p.unbook(f, e.Movement)
-			return p.owe(f, OwedAgain, e.Movement, e.ReasonCode)
+			return errors.Join(p.owe(f, OwedAgain, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
 		}
 	case *eventv1.PaymentBooked:
 		return p.book(f, e)
@@ -86,8 +95,8 @@ func (p *Projection) reserved(f *es.Fact, e *eventv1.DrawReserved) error {
 	return err
 }
 
-// released lessens what waits for its shipment or payment; and what is owed again stands allocated from now on.
-func (p *Projection) released(f *es.Fact, e *eventv1.DrawReleased) {
+// release lessens what waits for its shipment or payment; and what is owed again stands allocated from now on.
+func (p *Projection) release(f *es.Fact, e *eventv1.DrawReleased) {
 	if x := p.draws.Find(f.Stream, e.Draw); x != nil && x.Unused() {
 		p.reduce(f, p.unused(f.Stream, e.Draw), drawn.Amount(e.Amount), all, oldest)
 	} else {
@@ -130,11 +139,41 @@ func all(*exception) bool { return true }
 
 func (p *Projection) use(f *es.Fact, l *eventv1.DrawnLine) error {
 	p.settle(f, l.Pledge, l.Draw)
-	if x := p.draws.Find(l.Pledge, l.Draw); x == nil || !x.UsedTooLate() || x.Used.Event != f.ID {
+	return p.compareReleased(f, l.Pledge, l.Draw)
+}
+
+// compareReleased compares what was released of a draw with what the shipment or payment that uses it has given up: the rest was released by
+// somebody else, before the draw was named or after.
+func (p *Projection) compareReleased(f *es.Fact, pledge string, draw []byte) error {
+	x, known := p.draws.Find(pledge, draw), p.released[uuid.UUID(draw)]
+	if x == nil || !x.ReleasedInUse() {
+		p.resolveAll(f, known, func(e *exception) bool { return e.pledge == pledge })
 		return nil
 	}
-	_, err := p.raise(f, ReleasedDraw, p.subjectOf(l.Pledge, l.Draw, l.Asset), drawn.Amount(l.Amount), "the draw was given back before it was used")
-	return err
+	beyond, raised := drawn.Sum(x.Released, x.GivenUp.Neg()), false
+	for _, e := range known {
+		if e.pledge == pledge && !e.resolved {
+			beyond, raised = drawn.Sum(beyond, e.open.Neg()), true
+		}
+	}
+	if beyond.Sign() > 0 || x.Asset == "" && !raised {
+		_, err := p.raise(f, ReleasedDraw, p.subjectOf(pledge, draw, x.Asset), beyond, "used by "+x.UsedBy)
+		return err
+	}
+	if x.Asset != "" {
+		p.reduce(f, known, beyond.Neg(), func(e *exception) bool { return e.pledge == pledge }, oldest)
+	}
+	return nil
+}
+
+// giveUp: a shipment or payment gives back what it does not use of its draws, and the pledge releases it after this.
+func (p *Projection) giveUp(f *es.Fact, movements ...*eventv1.Movement) error {
+	for _, m := range movements {
+		if err := p.compareReleased(f, m.Pledge, m.Draw); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // discrepancy: a surplus stands beyond what was dispatched, and is told there.

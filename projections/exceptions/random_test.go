@@ -120,7 +120,7 @@ func (h *history) alter(stream string) {
 			return
 		}
 	case *pledge.ReleaseDraw:
-		if h.used(c.Draw) {
+		if h.used(c.Draw) && rapid.IntRange(0, 4).Draw(h.r, "in use") < 4 {
 			return
 		}
 	case *pledge.SettleDraw:

@@ -165,7 +165,7 @@ func (w *world) release(unused ...*eventv1.Movement) {
 		if d := w.pledge(m.Pledge).Draw(c.Draw); d.Asset != "" {
 			c.Asset, c.Amount = d.Asset, drawn.Amount(m.Amount)
 		}
-		w.toPledge(m.Pledge, c)
+		_ = w.tryPledge(m.Pledge, c) // refused where somebody else has released it
 	}
 }
 
