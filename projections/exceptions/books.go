@@ -187,11 +187,12 @@ func (p *Projection) claim(f *es.Fact, pledge string, leg *posting.Posting) erro
 	return err
 }
 
-// isMoney tells whether an instrument moves money, or promises to: nothing of it is delivered like goods.
+// isMoney tells whether an instrument moves money, or promises to: nothing of it is delivered like goods. Arms are bought with an appropriation,
+// and those are.
 func isMoney(i eventv1.Instrument) bool {
 	switch i {
 	case eventv1.Instrument_INSTRUMENT_GRANT, eventv1.Instrument_INSTRUMENT_LOAN, eventv1.Instrument_INSTRUMENT_GUARANTEE,
-		eventv1.Instrument_INSTRUMENT_SWAP, eventv1.Instrument_INSTRUMENT_APPROPRIATION:
+		eventv1.Instrument_INSTRUMENT_SWAP:
 		return true
 	}
 	return false

@@ -167,8 +167,10 @@ difference open -1.00 of -1.00 USD/2@donor_stated
 difference resolved 0.00 of 2.00 USD/2@donor_stated
 difference open 2.00 of 2.00 USD/2@donor_stated
 `},
-	{"claims on a commitment, on a grant, and on a loan's commitment", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+	{"claims on the commitment of an appropriation, on a grant, and on a loan's commitment", func(w *world) {
+		bought := line(1, stated(eur, "100"))
+		bought.Instrument = eventv1.Instrument_INSTRUMENT_APPROPRIATION
+		w.toPledge(on, pledgetest.Commit(bought))
 		w.toPledge(on, pledgetest.Allocate(granted(line(3, stated(eur, "100")))))
 		lent := granted(line(4, stated(eur, "50")))
 		lent.Instrument = eventv1.Instrument_INSTRUMENT_LOAN
