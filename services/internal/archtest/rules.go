@@ -86,6 +86,7 @@ var denied = map[role][]role{
 
 // technologies names the only directories that may know a technology, so that it can be replaced in one place.
 var technologies = map[string][]string{
+	"connectrpc.com/":                 {"proto/gen/allied/api", "services/gateway"},
 	"github.com/EventStore/":          {"events/kurrentlog"},
 	"github.com/cockroachdb/apd/":     {"events/money", "services/rates", "services/importing"},
 	"github.com/cockroachdb/pebble/":  {"events/filelog"},
