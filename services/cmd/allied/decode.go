@@ -3,19 +3,14 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"github.com/allied-ledger/allied/services/internal/strictjson"
 )
 
 // lineBytesMax bounds one command: a longer one could not become a record either.
@@ -103,188 +98,25 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 // decodeCommand reads one line strictly: a field that does not exist, stands twice or has another type is an error with its place.
 func decodeCommand(text []byte, at *lineError) (*apiv1.Command, error) {
 	cmd := &apiv1.Command{}
-	if err := checkFields(text, cmd.ProtoReflect().Descriptor()); err != nil {
-		var field *fieldError
-		if errors.As(err, &field) {
-			at.column, at.detail = utf8.RuneCount(text[:field.offset])+1, field.detail
-			return nil, at
-		}
-		return nil, fmt.Errorf("%s:%d: %w", at.file, at.line, err)
+	err := strictjson.Unmarshal(text, cmd)
+	if err == nil {
+		return cmd, nil
 	}
-	if err := protojson.Unmarshal(text, cmd); err != nil {
-		at.column, at.detail = placeOf(err)
+	at.detail = err.Error()
+	var bad *strictjson.Error
+	if !errors.As(err, &bad) {
 		return nil, at
 	}
-	return cmd, nil
-}
-
-var protojsonPlace = regexp.MustCompile(`\(line \d+:(\d+)\): (.*)$`)
-
-// placeOf takes the column out of protojson's message, which has no other form.
-func placeOf(err error) (column int, detail string) {
-	if m := protojsonPlace.FindStringSubmatch(err.Error()); m != nil {
-		if column, numErr := strconv.Atoi(m[1]); numErr == nil {
-			return column, m[2]
-		}
+	if bad.Offset >= 0 {
+		at.column = utf8.RuneCount(text[:bad.Offset]) + 1
 	}
-	return 0, strings.TrimSpace(strings.TrimPrefix(err.Error(), "proto:"))
-}
-
-// fieldError is a fault at a byte offset of a line.
-type fieldError struct {
-	offset int
-	detail string
-}
-
-func (e *fieldError) Error() string { return e.detail }
-
-// checkFields walks a JSON object beside its message's descriptor, and finds names that the message does not have, and values of another type:
-// protojson finds them too, but cannot say which name was meant, or how the value is written.
-func checkFields(text []byte, message protoreflect.MessageDescriptor) error {
-	w := &fieldWalk{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
-	start := w.next()
-	tok, err := w.token()
-	if err != nil {
-		return err
+	switch bad.Fault {
+	case strictjson.NoObject:
+		at.detail = "a command is one JSON object, { … }, on a line of its own"
+	case strictjson.Truncated:
+		at.detail = "the line ends inside the command; a command stands on one line (jq -c . makes lines of spread-out JSON)"
+	case strictjson.Followed:
+		at.detail = "something follows the command; each command has a line of its own"
 	}
-	if tok != json.Delim('{') {
-		return &fieldError{start, "a command is one JSON object, { … }, on a line of its own"}
-	}
-	if err := w.object(message); err != nil {
-		return err
-	}
-	if rest := w.next(); rest < len(text) {
-		return &fieldError{rest, "something follows the command; each command has a line of its own"}
-	}
-	return nil
-}
-
-// nestingMax bounds how deep a command's JSON goes; the schema needs six levels.
-const nestingMax = 32
-
-type fieldWalk struct {
-	text    []byte
-	dec     *json.Decoder
-	nesting int
-}
-
-// next is the offset of the next token that is not punctuation.
-func (w *fieldWalk) next() int {
-	i := int(w.dec.InputOffset())
-	for i < len(w.text) && strings.IndexByte(" \t\r\n,:", w.text[i]) >= 0 {
-		i++
-	}
-	return i
-}
-
-func (w *fieldWalk) token() (json.Token, error) {
-	tok, err := w.dec.Token()
-	var syntax *json.SyntaxError
-	switch {
-	case err == nil:
-		return tok, nil
-	case errors.As(err, &syntax):
-		return nil, &fieldError{max(0, int(syntax.Offset)-1), "not JSON: " + syntax.Error()}
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, &fieldError{len(w.text), "the line ends inside the command; a command stands on one line (jq -c . makes lines of spread-out JSON)"}
-	}
-	return nil, err
-}
-
-// object reads to the end of an object whose opening brace has been read. A nil message means that names are not ours to judge.
-func (w *fieldWalk) object(message protoreflect.MessageDescriptor) error {
-	for w.dec.More() {
-		at := w.next()
-		tok, err := w.token()
-		if err != nil {
-			return err
-		}
-		name, _ := tok.(string)
-		field, err := fieldOf(message, name)
-		if err != nil {
-			return &fieldError{at, err.Error()}
-		}
-		if err := w.value(field, field != nil && field.IsList()); err != nil {
-			return err
-		}
-	}
-	_, err := w.token()
-	return err
-}
-
-// value reads one value of a field; of a nil field, any.
-func (w *fieldWalk) value(field protoreflect.FieldDescriptor, list bool) error {
-	if w.nesting++; w.nesting > nestingMax {
-		return &fieldError{w.next(), fmt.Sprintf("nested deeper than %d levels", nestingMax)}
-	}
-	defer func() { w.nesting-- }()
-	at := w.next()
-	tok, err := w.token()
-	if err != nil {
-		return err
-	}
-	if wrong := misfit(field, list, tok, w.text[at:w.dec.InputOffset()]); wrong != "" {
-		return &fieldError{at, wrong}
-	}
-	switch tok {
-	case json.Delim('{'):
-		if field == nil {
-			return w.object(nil)
-		}
-		return w.object(field.Message())
-	case json.Delim('['):
-		for w.dec.More() {
-			if err := w.value(field, false); err != nil {
-				return err
-			}
-		}
-		_, err = w.token()
-	}
-	return err
-}
-
-// misfit says why a value's first token cannot be one of the field's, in words of JSON; empty where it can, or where protojson says it well.
-func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, found []byte) string {
-	if field == nil || tok == nil {
-		return ""
-	}
-	_, text := tok.(string)
-	_, number := tok.(float64)
-	switch {
-	case list && tok != json.Delim('['):
-		return fmt.Sprintf("%s is a list, [ … ], not %s", field.Name(), found)
-	case list:
-		return ""
-	case field.Message() != nil && tok != json.Delim('{'):
-		return fmt.Sprintf("%s is an object, { … }, not %s", field.Name(), found)
-	case field.Kind() == protoreflect.StringKind && number:
-		return fmt.Sprintf("%s is text: write it in quotes, such as \"%s\"", field.Name(), found)
-	case field.Kind() == protoreflect.StringKind && !text:
-		return fmt.Sprintf("%s is text in quotes, not %s", field.Name(), found)
-	case field.Kind() == protoreflect.BoolKind && (text || number):
-		return fmt.Sprintf("%s is true or false, without quotes, not %s", field.Name(), found)
-	}
-	return ""
-}
-
-func fieldOf(message protoreflect.MessageDescriptor, name string) (protoreflect.FieldDescriptor, error) {
-	if message == nil {
-		return nil, nil
-	}
-	fields := message.Fields()
-	if f := fields.ByTextName(name); f != nil {
-		return f, nil
-	}
-	if f := fields.ByJSONName(name); f != nil {
-		return f, nil
-	}
-	names := make([]string, fields.Len())
-	for i := range names {
-		names[i] = string(fields.Get(i).Name())
-	}
-	guess := didYouMean(name, names)
-	if guess == "" {
-		guess = "; it has " + strings.Join(names, ", ")
-	}
-	return nil, fmt.Errorf("%s has no field %q%s", message.Name(), name, guess)
+	return nil, at
 }
