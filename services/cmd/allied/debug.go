@@ -16,6 +16,7 @@ import (
 	"github.com/allied-ledger/allied/events/pledge"
 	"github.com/allied-ledger/allied/events/shipment"
 	"github.com/allied-ledger/allied/events/wire"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/spf13/cobra"
 )
 
@@ -58,7 +59,7 @@ func (c *cli) debugCommand() *cobra.Command {
 
 // frameDoc is one frame as -o json prints it.
 type frameDoc struct {
-	eventDoc
+	readable.Entry
 	SHA256 string `json:"record_sha256"`
 	// The frame around the record, as it stands in its file. Following counts the frames of the same append that come after it.
 	File       string `json:"file"`
@@ -80,7 +81,7 @@ func (c *cli) debugFrame(pos es.Position) error {
 	}
 	sum := sha256.Sum256(frame.Entry.Bytes)
 	doc := frameDoc{
-		eventDoc: newEventDoc(frame.Entry, true), SHA256: hex.EncodeToString(sum[:]), File: frame.File, Offset: frame.Offset,
+		Entry: readable.NewEntry(frame.Entry, true), SHA256: hex.EncodeToString(sum[:]), File: frame.File, Offset: frame.Offset,
 		FrameBytes: frame.Length, CRC: fmt.Sprintf("%08x", frame.CRC), PrevCRC: fmt.Sprintf("%08x", frame.PrevCRC), Following: frame.Following,
 		Frame: hex.EncodeToString(frame.Raw),
 	}
@@ -118,7 +119,7 @@ func writeFrame(w io.Writer, doc frameDoc, raw []byte) error {
 	}
 	for _, part := range []struct {
 		name string
-		what object
+		what readable.Object
 	}{{"envelope", doc.Envelope}, {"event", doc.Event}} {
 		if part.what == nil {
 			continue

@@ -9,10 +9,9 @@ import (
 	"iter"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/wire"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 )
@@ -42,22 +41,6 @@ a running server and without its help; with --server they are asked of the serve
 	cmd.Flags().Uint64Var(&o.after, "after", 0, "only what follows this position")
 	cmd.Flags().Uint64Var(&o.limit, "limit", 0, "at most so many events (0: all)")
 	return cmd
-}
-
-// eventDoc is an event as -o json and jsonl print it. Error stands in place of what cannot be decoded.
-type eventDoc struct {
-	Position    uint64 `json:"position"`
-	Prev        uint64 `json:"prev"`
-	Ordinal     uint64 `json:"ordinal"`
-	Stream      string `json:"stream"`
-	Revision    uint64 `json:"revision"`
-	EventID     string `json:"event_id"`
-	Type        string `json:"type"`
-	RecordedAt  string `json:"recorded_at"`
-	RecordBytes int    `json:"record_bytes"`
-	Envelope    object `json:"envelope,omitempty"`
-	Event       object `json:"event,omitempty"`
-	Error       string `json:"error,omitempty"`
 }
 
 func (c *cli) events(ctx context.Context, o eventsOptions) error {
@@ -138,7 +121,7 @@ func listEvents(entries iter.Seq2[es.Entry, error], o eventsOptions, out *eventW
 		if uint64(e.Position) <= o.after || o.stream != "" && e.Stream != o.stream {
 			continue
 		}
-		doc := newEventDoc(e, o.decode)
+		doc := readable.NewEntry(e, o.decode)
 		if doc.Error != "" {
 			faults++
 		}
@@ -150,39 +133,6 @@ func listEvents(entries iter.Seq2[es.Entry, error], o eventsOptions, out *eventW
 		}
 	}
 	return listed, faults, nil
-}
-
-func newEventDoc(e es.Entry, decode bool) eventDoc {
-	doc := eventDoc{
-		Position: uint64(e.Position), Prev: uint64(e.Prev), Ordinal: e.Ordinal, Stream: e.Stream, Revision: e.Revision,
-		EventID: e.ID.String(), RecordBytes: len(e.Bytes),
-	}
-	record, err := wire.DecodeRecord(e.Bytes)
-	if err != nil {
-		doc.Error = err.Error()
-		return doc
-	}
-	doc.Type = record.GetType()
-	doc.RecordedAt = time.Unix(0, record.GetRecordedAtNanos()).UTC().Format(time.RFC3339Nano)
-	if !decode {
-		return doc
-	}
-	if err := doc.decode(e); err != nil {
-		doc.Error = err.Error()
-	}
-	return doc
-}
-
-func (doc *eventDoc) decode(e es.Entry) error {
-	fact, err := wire.Decode(e)
-	if err != nil {
-		return err
-	}
-	if doc.Envelope, err = readable(fact.Envelope); err != nil {
-		return err
-	}
-	doc.Event, err = readable(fact.Event)
-	return err
 }
 
 // eventWriter prints events as they are read: a log may be larger than the memory.
@@ -204,7 +154,7 @@ func newEventWriter(w io.Writer, form string, decode bool) *eventWriter {
 
 var eventColumns = []string{"position", "prev", "ordinal", "stream", "revision", "event_id", "type", "recorded_at", "record_bytes"}
 
-func (o *eventWriter) write(doc eventDoc) error {
+func (o *eventWriter) write(doc readable.Entry) error {
 	first := o.written == 0
 	o.written++
 	switch o.form {
@@ -219,7 +169,7 @@ func (o *eventWriter) write(doc eventDoc) error {
 }
 
 // writeElement writes one element of a JSON array, which close ends.
-func (o *eventWriter) writeElement(doc eventDoc, first bool) error {
+func (o *eventWriter) writeElement(doc readable.Entry, first bool) error {
 	lead := ",\n  "
 	if first {
 		lead = "[\n  "
@@ -232,7 +182,7 @@ func (o *eventWriter) writeElement(doc eventDoc, first bool) error {
 	return err
 }
 
-func (o *eventWriter) writeRow(doc eventDoc, first bool) error {
+func (o *eventWriter) writeRow(doc readable.Entry, first bool) error {
 	if first {
 		header := eventColumns
 		if o.decode {
@@ -260,7 +210,7 @@ func (o *eventWriter) writeRow(doc eventDoc, first bool) error {
 	return o.csv.Write(row)
 }
 
-func (o *eventWriter) writeText(doc eventDoc, first bool) error {
+func (o *eventWriter) writeText(doc readable.Entry, first bool) error {
 	var b bytes.Buffer
 	if first {
 		fmt.Fprintf(&b, "%12s  %9s  %-20s  %-22s  %s\n", "position", "ordinal", "recorded at", "type", "stream @ revision")
@@ -275,7 +225,7 @@ func (o *eventWriter) writeText(doc eventDoc, first bool) error {
 	}
 	for _, part := range []struct {
 		name string
-		what object
+		what readable.Object
 	}{{"envelope", doc.Envelope}, {"event", doc.Event}} {
 		if part.what == nil {
 			continue

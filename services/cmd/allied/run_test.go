@@ -16,6 +16,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"go.uber.org/zap"
 )
 
@@ -286,7 +287,7 @@ func flipABit(t *testing.T, dir string) {
 func TestFramesAreShownByTheByte(t *testing.T) {
 	dir := aDay(t)
 	first := must(t, "events", "--limit", "1", "--data", dir, "-o", "jsonl")
-	var e eventDoc
+	var e readable.Entry
 	if err := json.Unmarshal([]byte(first), &e); err != nil {
 		t.Fatal(err)
 	}

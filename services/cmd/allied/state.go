@@ -6,9 +6,9 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/term"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -26,13 +26,13 @@ func readableGo(v reflect.Value, countedIn string) (any, error) {
 	}
 	switch x := v.Interface().(type) {
 	case money.Amount:
-		return amountText(x, countedIn)
+		return readable.Amount(x, countedIn)
 	case uuid.UUID:
 		return x.String(), nil
 	case protoreflect.Enum:
 		return term.Word(x), nil
 	case proto.Message:
-		return readableInner(x.ProtoReflect(), countedIn)
+		return readable.Inner(x.ProtoReflect(), countedIn)
 	}
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
@@ -53,11 +53,11 @@ func readableGo(v reflect.Value, countedIn string) (any, error) {
 }
 
 // readableStruct carries the asset of the enclosing struct, for the rungs of a line, which name none.
-func readableStruct(v reflect.Value, countedIn string) (object, error) {
+func readableStruct(v reflect.Value, countedIn string) (readable.Object, error) {
 	if f := v.FieldByName("Asset"); f.IsValid() && f.Kind() == reflect.String {
 		countedIn = f.String()
 	}
-	out := object{}
+	out := readable.Object{}
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if !field.IsExported() || v.Field(i).IsZero() && field.Type != reflect.TypeFor[money.Amount]() {
@@ -67,21 +67,9 @@ func readableStruct(v reflect.Value, countedIn string) (object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", v.Type().Name(), field.Name, err)
 		}
-		out = append(out, member{snakeCase(field.Name), value})
+		out = append(out, readable.Member{Name: snakeCase(field.Name), Value: value})
 	}
 	return out, nil
-}
-
-// amountText is decimal text. Where no asset says how many places it has, the smallest units are shown, and said to be such.
-func amountText(a money.Amount, countedIn string) (any, error) {
-	if countedIn == "" {
-		return object{{"smallest_units", a.Text(0)}}, nil
-	}
-	of, err := asset.Parse(countedIn)
-	if err != nil {
-		return nil, err
-	}
-	return a.Text(of.Scale), nil
 }
 
 // snakeCase writes a Go name as JSON names are written here: OriginalDue is original_due, ForStreamID is for_stream_id.

@@ -1,10 +1,14 @@
-package main
+// Package readable renders stored events as people read them: amounts as decimal text of their asset, ids as UUIDs, closed lists as words,
+// dates as dates. Nothing hashes it or reads it back.
+package readable
 
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 
+	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/term"
@@ -14,28 +18,30 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// object is a JSON object that keeps the order of its members, which is the schema's.
-type object []member
+// Object is a JSON object that keeps the order of its members, which is the schema's. Values are text, truth, whole numbers, objects and
+// slices of these.
+type Object []Member
 
-type member struct {
-	name  string
-	value any
+// Member is one member of an object.
+type Member struct {
+	Name  string
+	Value any
 }
 
-func (o object) MarshalJSON() ([]byte, error) {
+func (o Object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, m := range o {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		name, err := encodeJSON(m.name, "", "")
+		name, err := encode(m.Name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := encodeJSON(m.value, "", "")
+		value, err := encode(m.Value)
 		if err != nil {
-			return nil, fmt.Errorf("member %s: %w", m.name, err)
+			return nil, fmt.Errorf("member %s: %w", m.Name, err)
 		}
 		b.Write(name)
 		b.WriteByte(':')
@@ -45,26 +51,36 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// readable renders a stored message as people write it: amounts as decimal text of their asset, ids as UUIDs, closed lists as words,
-// dates as dates. It is for reading only: nothing hashes or reads it back.
-func readable(m proto.Message) (object, error) {
-	return readableMessage(m.ProtoReflect(), "")
+// encode leaves <, > and & as they are: this is data for programs and people, not for a page.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// readableMessage carries the asset of the enclosing message, for the amounts of a split's parts, which name none.
-func readableMessage(m protoreflect.Message, enclosing string) (object, error) {
-	out := object{}
+// Message renders a message. Fields that are not set are left out.
+func Message(m proto.Message) (Object, error) {
+	return message(m.ProtoReflect(), "")
+}
+
+// message carries the asset of the enclosing message, for the amounts of a split's parts, which name none.
+func message(m protoreflect.Message, enclosing string) (Object, error) {
+	out := Object{}
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		if !m.Has(field) {
 			continue
 		}
-		value, err := readableField(m, field, assetFor(m, field, enclosing))
+		value, err := fieldOf(m, field, assetFor(m, field, enclosing))
 		if err != nil {
 			return nil, fmt.Errorf("%s.%s: %w", m.Descriptor().Name(), field.Name(), err)
 		}
-		out = append(out, member{string(field.Name()), value})
+		out = append(out, Member{string(field.Name()), value})
 	}
 	return out, nil
 }
@@ -92,57 +108,70 @@ func assetFor(m protoreflect.Message, field protoreflect.FieldDescriptor, enclos
 	return enclosing
 }
 
-func readableField(m protoreflect.Message, field protoreflect.FieldDescriptor, countedIn string) (any, error) {
+func fieldOf(m protoreflect.Message, field protoreflect.FieldDescriptor, countedIn string) (any, error) {
 	value := m.Get(field)
 	if !field.IsList() {
-		return readableValue(field, value, countedIn)
+		return valueOf(field, value, countedIn)
 	}
 	list := value.List()
 	out := make([]any, list.Len())
 	for i := range out {
 		var err error
-		if out[i], err = readableValue(field, list.Get(i), countedIn); err != nil {
+		if out[i], err = valueOf(field, list.Get(i), countedIn); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func readableValue(field protoreflect.FieldDescriptor, value protoreflect.Value, countedIn string) (any, error) {
+func valueOf(field protoreflect.FieldDescriptor, value protoreflect.Value, countedIn string) (any, error) {
 	switch field.Kind() {
 	case protoreflect.MessageKind:
-		return readableInner(value.Message(), countedIn)
+		return Inner(value.Message(), countedIn)
 	case protoreflect.EnumKind:
 		return term.Word(enumValue{field.Enum(), value.Enum()}), nil
 	case protoreflect.BytesKind:
-		return readableBytes(value.Bytes()), nil
+		return bytesText(value.Bytes()), nil
 	}
 	return value.Interface(), nil
 }
 
-func readableInner(m protoreflect.Message, countedIn string) (any, error) {
+// Inner renders a message within another, whose asset it is told.
+func Inner(m protoreflect.Message, countedIn string) (any, error) {
 	switch inner := m.Interface().(type) {
 	case *eventv1.Amount:
-		return readableAmount(inner, countedIn)
+		return storedAmount(inner, countedIn)
 	case *eventv1.Effective:
 		if inner.GetAsStated() == "" {
 			return dates.Format(inner), nil
 		}
-		return object{{"date", dates.Format(inner)}, {"as_stated", inner.GetAsStated()}}, nil
+		return Object{{"date", dates.Format(inner)}, {"as_stated", inner.GetAsStated()}}, nil
 	}
-	return readableMessage(m, countedIn)
+	return message(m, countedIn)
 }
 
-func readableAmount(a *eventv1.Amount, countedIn string) (any, error) {
+func storedAmount(a *eventv1.Amount, countedIn string) (any, error) {
 	amount, err := money.FromProto(a)
 	if err != nil {
 		return nil, err
 	}
-	return amountText(amount, countedIn)
+	return Amount(amount, countedIn)
 }
 
-// readableBytes: 16 bytes are an id, anything else is a digest.
-func readableBytes(b []byte) string {
+// Amount is decimal text. Where no asset says how many places it has, the smallest units are shown, and said to be such.
+func Amount(a money.Amount, countedIn string) (any, error) {
+	if countedIn == "" {
+		return Object{{"smallest_units", a.Text(0)}}, nil
+	}
+	of, err := asset.Parse(countedIn)
+	if err != nil {
+		return nil, err
+	}
+	return a.Text(of.Scale), nil
+}
+
+// bytesText: 16 bytes are an id, anything else is a digest.
+func bytesText(b []byte) string {
 	if id, err := uuid.FromBytes(b); err == nil {
 		return id.String()
 	}
