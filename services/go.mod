@@ -3,6 +3,7 @@ module github.com/allied-ledger/allied/services
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/allied-ledger/allied/events v0.0.0
 	github.com/allied-ledger/allied/projections v0.0.0
 	github.com/allied-ledger/allied/proto v0.0.0
@@ -22,7 +23,6 @@ require (
 )
 
 require (
-	connectrpc.com/connect v1.21.1 // indirect
 	github.com/DataDog/zstd v1.5.7 // indirect
 	github.com/RaduBerinde/axisds v0.1.0 // indirect
 	github.com/RaduBerinde/btreemap v0.0.0-20250419174037-3d62b7205d54 // indirect

@@ -82,6 +82,16 @@ func reducedToV2(m proto.Message) es.Event {
 	}}
 }
 
+// Types are the stored names of all events and versions that this program reads, in order.
+func Types() []string {
+	var names []string
+	for name := range known {
+		names = append(names, string(name))
+	}
+	slices.Sort(names)
+	return names
+}
+
 // knownVersions returns the stored names of all versions of the event that a stored name belongs to, oldest first.
 func knownVersions(stored string) []string {
 	event, _, ok := splitVersion(stored)

@@ -23,7 +23,8 @@ import (
 type Fault int
 
 const (
-	Field     Fault = iota // a field does not exist, stands twice or has another type
+	Field     Fault = iota // a field stands twice or has another type, or the text is no JSON
+	Unknown                // a field does not exist
 	NoObject               // something else than an object
 	Truncated              // the text ends inside the object
 	Followed               // something follows the object
@@ -35,9 +36,15 @@ type Error struct {
 	Offset int    // in bytes; -1 for the whole text
 	Path   string // of the field, such as commit_pledge.commitments[0].line; may be empty
 	Detail string
+	Remedy string // for a field that does not exist
 }
 
-func (e *Error) Error() string { return e.Detail }
+func (e *Error) Error() string {
+	if e.Remedy == "" {
+		return e.Detail
+	}
+	return e.Detail + "; " + e.Remedy
+}
 
 // Place is the line and the column of an offset, from 1; columns count characters.
 func Place(text []byte, offset int) (line, column int) {
@@ -150,9 +157,11 @@ func (w *walk) object(message protoreflect.MessageDescriptor) error {
 		}
 		name, _ := tok.(string)
 		w.path = append(w.path, "."+name)
-		field, err := fieldOf(message, name)
-		if err != nil {
-			return w.fault(at, err.Error())
+		field := fieldOf(message, name)
+		if message != nil && field == nil {
+			unknown := w.fault(at, fmt.Sprintf("%s has no field %q", message.Name(), name))
+			unknown.Fault, unknown.Remedy = Unknown, meant(message, name)
+			return unknown
 		}
 		if err := w.value(field, field != nil && field.IsList()); err != nil {
 			return err
@@ -248,23 +257,24 @@ func within(text string, from int64, to uint64) bool {
 	return err == nil && n <= to
 }
 
-func fieldOf(message protoreflect.MessageDescriptor, name string) (protoreflect.FieldDescriptor, error) {
+func fieldOf(message protoreflect.MessageDescriptor, name string) protoreflect.FieldDescriptor {
 	if message == nil {
-		return nil, nil
+		return nil
 	}
-	fields := message.Fields()
-	if f := fields.ByTextName(name); f != nil {
-		return f, nil
+	if f := message.Fields().ByTextName(name); f != nil {
+		return f
 	}
-	if f := fields.ByJSONName(name); f != nil {
-		return f, nil
-	}
-	names := make([]string, fields.Len())
+	return message.Fields().ByJSONName(name)
+}
+
+// meant says which field a name that does not exist most likely means.
+func meant(message protoreflect.MessageDescriptor, name string) string {
+	names := make([]string, message.Fields().Len())
 	for i := range names {
-		names[i] = string(fields.Get(i).Name())
+		names[i] = string(message.Fields().Get(i).Name())
 	}
 	if near := term.Nearest(name, names); near != "" {
-		return nil, fmt.Errorf("%s has no field %q; did you mean %q?", message.Name(), name, near)
+		return fmt.Sprintf("did you mean %q?", near)
 	}
-	return nil, fmt.Errorf("%s has no field %q; it has %s", message.Name(), name, strings.Join(names, ", "))
+	return "it has " + strings.Join(names, ", ")
 }

@@ -16,7 +16,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 		fault                    strictjson.Fault
 		line, column             int
 	}{
-		{"misspelt", "{\n \"donor\": \"NOR\",\n \"stage\": []}", "stage", `BalancesRequest has no field "stage"; did you mean "stages"?`, strictjson.Field, 3, 2},
+		{"misspelt", "{\n \"donor\": \"NOR\",\n \"stage\": []}", "stage", `BalancesRequest has no field "stage"; did you mean "stages"?`, strictjson.Unknown, 3, 2},
 		{"not a word of a list", `{"by": ["donor", 7]}`, "by[1]", `by is text: write it in quotes, such as "7"`, strictjson.Field, 1, 18},
 		{"no number", `{"category_depth":"Å"}`, "category_depth", `category_depth is a whole number from -2147483648 to 2147483647, not "Å"`, strictjson.Field, 1, 19},
 		{"below", `{"at_least":-1}`, "at_least", `at_least is a whole number from 0 to 18446744073709551615, not -1`, strictjson.Field, 1, 13},
@@ -34,7 +34,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 				t.Fatalf("read with %v", err)
 			}
 			line, column := strictjson.Place([]byte(c.text), bad.Offset)
-			if bad.Fault != c.fault || bad.Path != c.path || bad.Detail != c.detail || line != c.line || column != c.column {
+			if bad.Fault != c.fault || bad.Path != c.path || bad.Error() != c.detail || line != c.line || column != c.column {
 				t.Errorf("%+v at %d:%d", bad, line, column)
 			}
 		})

@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"connectrpc.com/connect"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/strictjson"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// jsonCodec takes the place of Connect's own, which passes over names that it does not know: a misspelt filter would answer a wrong total.
+// It has two names, since Connect looks for one with the charset too.
+type jsonCodec struct{ name string }
+
+func (c jsonCodec) Name() string { return c.name }
+
+// Marshal writes the names of the schema, zeros and empty lists. The bytes are the same from every build; protojson's are not.
+func (c jsonCodec) Marshal(v any) ([]byte, error) {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is no message", v)
+	}
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(len(text))
+	err = json.Compact(&b, text)
+	return b.Bytes(), err
+}
+
+func (c jsonCodec) Unmarshal(text []byte, v any) error {
+	m, ok := v.(proto.Message)
+	if !ok {
+		return fmt.Errorf("%T is no message", v)
+	}
+	return strictjson.Unmarshal(text, m)
+}
+
+// checkUnknown refuses a message with fields of a later schema: to pass over a filter would answer a wrong total.
+func checkUnknown(v any) error {
+	m, ok := v.(proto.Message)
+	if !ok || !holdsUnknown(m.ProtoReflect()) {
+		return nil
+	}
+	return refusal(connect.CodeInvalidArgument, &apiv1.Problem{
+		Code: "unknown_field", Reason: fmt.Sprintf("the %s has fields that this server does not know", m.ProtoReflect().Descriptor().Name()),
+		Remedy: "ask a server of the client's version, or generate the client from this server's schema",
+	})
+}
+
+func holdsUnknown(m protoreflect.Message) (unknown bool) {
+	if len(m.GetUnknown()) > 0 {
+		return true
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for i := range v.List().Len() {
+				unknown = unknown || holdsUnknown(v.List().Get(i).Message())
+			}
+		default:
+			unknown = holdsUnknown(v.Message())
+		}
+		return !unknown
+	})
+	return unknown
+}

@@ -1,0 +1,201 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/donor"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/imports"
+	"github.com/allied-ledger/allied/events/payment"
+	"github.com/allied-ledger/allied/events/pledge"
+	"github.com/allied-ledger/allied/events/shipment"
+	"github.com/allied-ledger/allied/events/wire"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/readable"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// The bounds of a page of events.
+const (
+	pageEventsMax = 1000
+	pageEvents    = 100 // where none is asked for
+	// pageScannedEventsMax bounds what is looked through for the few that pass.
+	pageScannedEventsMax = 20_000
+	// pageRecordBytesMax bounds the stored bytes of a page; as JSON they are some five times as many.
+	pageRecordBytesMax = 2 << 20
+)
+
+func (s *service) Head(ctx context.Context, r *apiv1.HeadRequest) (*apiv1.HeadResponse, error) {
+	head, logID, err := s.head(ctx, r.AtLeast)
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.HeadResponse{LogId: logID, Position: uint64(head.Position), Events: head.Events}, nil
+}
+
+// head is where the log ends, which is at a position at least. What a command was answered to is in the log, so there is nothing to wait for.
+func (s *service) head(ctx context.Context, atLeast uint64) (es.Head, string, error) {
+	head, logID, err := s.ledger.Head(ctx)
+	if err == nil && uint64(head.Position) < atLeast {
+		err = &es.Refusal{
+			Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, atLeast),
+			Remedy: "check that the position is of this ledger: its log is " + logID,
+		}
+	}
+	return head, logID, err
+}
+
+func (s *service) Events(ctx context.Context, r *apiv1.EventsRequest) (*apiv1.EventsResponse, error) {
+	if err := checkEvents(r); err != nil {
+		return nil, err
+	}
+	head, logID, err := s.head(ctx, r.AtLeast)
+	if err != nil {
+		return nil, err
+	}
+	if r.After > uint64(head.Position) {
+		return nil, &es.Refusal{
+			Code: "out_of_range", Field: "after", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, r.After),
+			Remedy: "check that the position is of this ledger: its log is " + logID,
+		}
+	}
+	out := &apiv1.EventsResponse{LogId: logID, Position: r.After}
+	return out, fill(out, s.entries(ctx, r), r)
+}
+
+func (s *service) entries(ctx context.Context, r *apiv1.EventsRequest) iter.Seq2[es.Entry, error] {
+	if r.Stream != "" {
+		return s.ledger.ReadStream(ctx, r.Stream, 0)
+	}
+	return s.ledger.Read(ctx, es.Position(r.After))
+}
+
+// fill adds what passes, up to the bounds of a page; at least one entry is looked at.
+func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv1.EventsRequest) error {
+	limit, scanned, recordBytes := int(cmp.Or(r.Limit, pageEvents)), 0, 0
+	for e, err := range entries {
+		switch {
+		case err != nil:
+			return err
+		case uint64(e.Position) <= r.After: // of a stream, which is read from its begin
+			continue
+		case len(out.Events) == limit, scanned == pageScannedEventsMax, recordBytes > pageRecordBytesMax:
+			return nil
+		}
+		scanned++
+		out.Position = uint64(e.Position)
+		if r.Kind != "" && !strings.HasPrefix(e.Stream, r.Kind+"-") {
+			continue
+		}
+		if event := loggedEvent(e); passes(r, event) {
+			recordBytes += len(e.Bytes)
+			out.Events = append(out.Events, event)
+		}
+	}
+	out.End = true
+	return nil
+}
+
+// passes tells whether an event is of the type and the donor asked for. What cannot be read passes the donor's filter: nobody knows whose it is.
+func passes(r *apiv1.EventsRequest, e *apiv1.LoggedEvent) bool {
+	if r.Type != "" && e.Type != r.Type && lastPart(e.Type) != r.Type {
+		return false
+	}
+	return r.Donor == "" || e.Error != "" || e.Envelope.GetFields()["donor"].GetStringValue() == r.Donor
+}
+
+func lastPart(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
+
+func checkEvents(r *apiv1.EventsRequest) error {
+	if r.Limit < 0 || r.Limit > pageEventsMax {
+		return &es.Refusal{
+			Code: "out_of_range", Field: "limit", Reason: fmt.Sprintf("%d is not within 1 and %d", r.Limit, pageEventsMax),
+			Remedy: "go on after the position of the answer",
+		}
+	}
+	if r.Stream != "" {
+		if _, _, err := es.ParseStream(r.Stream); err != nil {
+			return &es.Refusal{Code: "bad_stream", Field: "stream", Reason: err.Error(), Remedy: "name the stream as the ledger printed it"}
+		}
+	}
+	kinds := []string{pledge.Decider.Kind, shipment.Decider.Kind, payment.Decider.Kind, imports.Decider.Kind}
+	if err := checkWord("kind", r.Kind, kinds); err != nil {
+		return err
+	}
+	if err := checkWord("donor", r.Donor, append(donor.Codes(), donor.None)); err != nil {
+		return err
+	}
+	types := wire.Types()
+	if slices.Contains(types, r.Type) {
+		return nil
+	}
+	for i, name := range types {
+		types[i] = lastPart(name)
+	}
+	return checkWord("type", r.Type, slices.Compact(slices.Sorted(slices.Values(types))))
+}
+
+func loggedEvent(e es.Entry) *apiv1.LoggedEvent {
+	in := readable.NewEntry(e, true)
+	out := &apiv1.LoggedEvent{
+		Position: in.Position, Ordinal: in.Ordinal, Stream: in.Stream, Revision: in.Revision, EventId: in.EventID, Type: in.Type,
+		RecordedAt: in.RecordedAt, Error: in.Error,
+	}
+	if in.Error != "" {
+		return out
+	}
+	envelope, err := structOf(in.Envelope)
+	if err != nil {
+		out.Error = "envelope: " + err.Error()
+		return out
+	}
+	event, err := structOf(in.Event)
+	if err != nil {
+		out.Error = "event: " + err.Error()
+		return out
+	}
+	out.Envelope, out.Event = envelope, event
+	return out
+}
+
+func structOf(o readable.Object) (*structpb.Struct, error) {
+	out := &structpb.Struct{Fields: map[string]*structpb.Value{}}
+	for _, m := range o {
+		v, err := valueOf(m.Value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Name, err)
+		}
+		out.Fields[m.Name] = v
+	}
+	return out, nil
+}
+
+// valueOf keeps whole numbers exact: those of 64 bits are text, as everywhere in the JSON of the schema.
+func valueOf(v any) (*structpb.Value, error) {
+	switch x := v.(type) {
+	case readable.Object:
+		fields, err := structOf(x)
+		return structpb.NewStructValue(fields), err
+	case []any:
+		list := &structpb.ListValue{}
+		for i, element := range x {
+			v, err := valueOf(element)
+			if err != nil {
+				return nil, fmt.Errorf("[%d]: %w", i, err)
+			}
+			list.Values = append(list.Values, v)
+		}
+		return structpb.NewListValue(list), nil
+	case int64:
+		return structpb.NewStringValue(strconv.FormatInt(x, 10)), nil
+	case uint64:
+		return structpb.NewStringValue(strconv.FormatUint(x, 10)), nil
+	}
+	return structpb.NewValue(v) // text, truth and whole numbers of 32 bits
+}

@@ -1,0 +1,216 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
+	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/internal/strictjson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+)
+
+// front stands before Connect's handlers. What is no call it refuses in words, where Connect sends a bare status; and it reads the bodies
+// of JSON, since Connect's errors about them cannot carry a Problem.
+type front struct {
+	rpc      http.Handler
+	out      *connect.ErrorWriter
+	inputs   map[string]protoreflect.MessageType // by path
+	paths    []string                            // in the order of the schema
+	slots    chan struct{}
+	bodyWait time.Duration
+}
+
+func newFront(ledger *client.Client) (*front, error) {
+	_, rpc := apiv1connect.NewLedgerServiceHandler(&service{ledger}, options()...)
+	f := &front{
+		rpc: rpc, out: connect.NewErrorWriter(), inputs: map[string]protoreflect.MessageType{}, slots: make(chan struct{}, requestsInFlightMax),
+		bodyWait: bodyWaitMax,
+	}
+	methods := apiv1.File_allied_api_v1_ledger_proto.Services().ByName("LedgerService").Methods()
+	for i := range methods.Len() {
+		m := methods.Get(i)
+		input, err := protoregistry.GlobalTypes.FindMessageByName(m.Input().FullName())
+		if err != nil {
+			return nil, fmt.Errorf("serve %s: %w", m.FullName(), err)
+		}
+		path := "/" + apiv1connect.LedgerServiceName + "/" + string(m.Name())
+		f.inputs[path] = input
+		f.paths = append(f.paths, path)
+	}
+	return f, nil
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	input, known := f.inputs[r.URL.Path]
+	kind := kindOf(r.Header.Get("Content-Type"))
+	switch {
+	case !known:
+		f.refuse(w, r, http.StatusNotFound, connect.CodeNotFound, &apiv1.Problem{
+			Code: "unknown_path", Reason: fmt.Sprintf("there is no path %q", r.URL.Path), Remedy: "POST to one of " + strings.Join(f.paths, ", "),
+		})
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		f.refuse(w, r, http.StatusMethodNotAllowed, connect.CodeUnimplemented, &apiv1.Problem{
+			Code: "wrong_method", Reason: fmt.Sprintf("%s takes POST, and %s came", r.URL.Path, r.Method), Remedy: "POST a JSON object",
+		})
+	case kind == noKind:
+		w.Header().Set("Accept-Post", strings.Join(contentTypes, ", "))
+		f.refuse(w, r, http.StatusUnsupportedMediaType, connect.CodeInvalidArgument, &apiv1.Problem{
+			Code: "wrong_content_type", Reason: fmt.Sprintf("content type %q came; allowed are %s", r.Header.Get("Content-Type"), strings.Join(contentTypes, ", ")),
+			Remedy: "send JSON with the header Content-Type: application/json",
+		})
+	default:
+		f.call(w, r, kind, input)
+	}
+}
+
+// The kinds of calls: what is unary has its message as its body, and a stream has it in an envelope that Connect reads.
+const (
+	noKind = iota
+	unaryJSON
+	unaryProto
+	envelope
+)
+
+var contentTypes = []string{"application/json", "application/proto", "application/grpc", "application/grpc-web"}
+
+func kindOf(contentType string) int {
+	media, params, err := mime.ParseMediaType(contentType)
+	if charset, ok := params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
+		return noKind
+	}
+	media, encoding, _ := strings.Cut(media, "+")
+	switch {
+	case !slices.Contains(contentTypes, media):
+	case media == "application/json" && encoding == "":
+		return unaryJSON
+	case media == "application/proto" && encoding == "":
+		return unaryProto
+	case strings.HasPrefix(media, "application/grpc"):
+		return envelope
+	}
+	return noKind
+}
+
+// call takes a slot and reads the body before Connect does, within the bounds of both.
+func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input protoreflect.MessageType) {
+	if r.ContentLength > bodyBytesMax {
+		f.refuseTooLarge(w, r)
+		return
+	}
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	default:
+		f.refuse(w, r, http.StatusTooManyRequests, connect.CodeResourceExhausted, &apiv1.Problem{
+			Code: "busy", Reason: fmt.Sprintf("%d requests are under way", requestsInFlightMax), Remedy: "ask again; nothing was done",
+		})
+		return
+	}
+	times := http.NewResponseController(w)
+	// A connection that takes no deadlines is closed already.
+	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
+	_ = times.SetWriteDeadline(time.Now().Add(f.bodyWait + requestWaitMax + replyWaitMax))
+	if kind == envelope {
+		f.rpc.ServeHTTP(w, r)
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytesMax+1))
+	_ = times.SetReadDeadline(time.Time{}) // else it would end a request that is still worked on
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		f.refuse(w, r, http.StatusRequestTimeout, connect.CodeDeadlineExceeded, &apiv1.Problem{
+			Code: "slow_body", Reason: fmt.Sprintf("the request's body did not arrive within %s", f.bodyWait), Remedy: "send it again, all at once; nothing was done",
+		})
+		return
+	case err != nil:
+		f.refuse(w, r, http.StatusBadRequest, connect.CodeInvalidArgument, &apiv1.Problem{
+			Code: "broken_body", Reason: "the request's body broke off: " + err.Error(), Remedy: "send it again; nothing was done",
+		})
+		return
+	case len(body) > bodyBytesMax:
+		f.refuseTooLarge(w, r)
+		return
+	}
+	if kind == unaryJSON && r.Header.Get("Content-Encoding") == "" {
+		if p := checkJSON(body, input); p != nil {
+			f.refuse(w, r, http.StatusBadRequest, connect.CodeInvalidArgument, p)
+			return
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	f.rpc.ServeHTTP(w, r)
+}
+
+// checkJSON tells what is wrong with a request, or nil.
+func checkJSON(body []byte, input protoreflect.MessageType) *apiv1.Problem {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return &apiv1.Problem{Code: "empty_body", Reason: "the request has no body", Remedy: "send a JSON object, such as {}"}
+	}
+	var bad *strictjson.Error
+	if !errors.As(strictjson.Unmarshal(body, input.New().Interface()), &bad) {
+		return nil
+	}
+	p := &apiv1.Problem{Code: "bad_json", Field: bad.Path, Reason: bad.Detail, Remedy: bad.Remedy}
+	if bad.Offset >= 0 {
+		line, column := strictjson.Place(body, bad.Offset)
+		p.Reason = fmt.Sprintf("%s, at line %d, column %d", p.Reason, line, column)
+	}
+	if bad.Fault == strictjson.Unknown {
+		p.Code = "unknown_field"
+	}
+	if p.Remedy == "" {
+		p.Remedy = fmt.Sprintf("send one JSON object of %s", input.Descriptor().FullName())
+	}
+	return p
+}
+
+// drainBytesMax bounds what is read, and thrown away, of a body that was refused for its size: a caller that sends all before it reads would
+// not see the refusal otherwise.
+const drainBytesMax = 32 << 20
+
+func (f *front) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	times := http.NewResponseController(w)
+	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
+	_ = times.EnableFullDuplex() // HTTP/2 always is
+	f.refuse(w, r, http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, &apiv1.Problem{
+		Code: "body_too_large", Reason: fmt.Sprintf("the request's body is larger than %d bytes", bodyBytesMax), Remedy: "split it into several requests; nothing was done",
+	})
+	_ = times.Flush()
+	_, _ = io.CopyN(io.Discard, r.Body, drainBytesMax) // the refusal is sent; whoever goes on sending is cut off
+}
+
+func (f *front) refuse(w http.ResponseWriter, r *http.Request, status int, code connect.Code, p *apiv1.Problem) {
+	refuseRequest(f.out, w, r, status, refusal(code, p))
+}
+
+// refuseRequest answers in the protocol of the request, with an HTTP status where the protocol has one.
+func refuseRequest(out *connect.ErrorWriter, w http.ResponseWriter, r *http.Request, status int, err *connect.Error) {
+	_ = out.Write(&statusWriter{w, status}, r, err) // who cannot be told has gone
+}
+
+// statusWriter replaces the status of an error, which Connect takes from its code alone.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if status != http.StatusOK { // gRPC has its own
+		status = w.status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}

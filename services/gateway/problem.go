@@ -1,0 +1,92 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/term"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/remotelog"
+	"github.com/allied-ledger/allied/services/query"
+	"github.com/nats-io/nats.go"
+)
+
+// refusal is the error of a request that is not answered: a sentence with its remedy, and the problem as a detail.
+func refusal(code connect.Code, p *apiv1.Problem) *connect.Error {
+	said := p.Reason
+	if p.Field != "" {
+		said = p.Field + ": " + said
+	}
+	if p.Remedy != "" {
+		said += "; " + p.Remedy
+	}
+	e := connect.NewError(code, errors.New(said))
+	if d, err := connect.NewErrorDetail(p); err == nil { // a message of four texts always encodes
+		e.AddDetail(d)
+	}
+	return e
+}
+
+// codes are those of refusals that do not mean that the request is wrong.
+var codes = map[string]connect.Code{
+	"not_found":        connect.CodeNotFound,
+	"ambiguous":        connect.CodeFailedPrecondition,
+	"behind":           connect.CodeUnavailable,
+	"view_behind":      connect.CodeUnavailable,
+	"view_stopped":     connect.CodeFailedPrecondition,
+	"view_failed":      connect.CodeInternal,
+	"busy":             connect.CodeResourceExhausted,
+	"answer_too_large": connect.CodeResourceExhausted,
+}
+
+// problemOf says of any error what it is to a caller.
+func problemOf(err error) *connect.Error {
+	var refused *es.Refusal
+	var nobody *query.UnavailableError
+	var damage *es.DamageError
+	switch {
+	case errors.As(err, &refused):
+		code, ok := codes[refused.Code]
+		if !ok {
+			code = connect.CodeInvalidArgument
+		}
+		return refusal(code, &apiv1.Problem{Code: refused.Code, Field: refused.Field, Reason: refused.Reason, Remedy: refused.Remedy})
+	case errors.As(err, &damage):
+		return refusal(connect.CodeDataLoss, &apiv1.Problem{Code: "log_damaged", Reason: err.Error(), Remedy: damage.Remedy})
+	case errors.As(err, &nobody):
+		return refusal(connect.CodeUnavailable, &apiv1.Problem{
+			Code: "view_unavailable", Reason: fmt.Sprintf("nobody serves view %s", nobody.View), Remedy: "start it, for instance with `allied serve`",
+		})
+	case errors.Is(err, context.Canceled):
+		return refusal(connect.CodeCanceled, &apiv1.Problem{Code: "canceled", Reason: "the caller went away", Remedy: "ask again"})
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return refusal(connect.CodeDeadlineExceeded, &apiv1.Problem{
+			Code: "deadline_exceeded", Reason: "the request's time ended before its answer came", Remedy: "ask again, with more time or for less",
+		})
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrConnectionClosed),
+		errors.Is(err, remotelog.ErrUnavailable):
+		return refusal(connect.CodeUnavailable, &apiv1.Problem{
+			Code: "unavailable", Reason: err.Error(), Remedy: "ask again once the ledger's services are back",
+		})
+	}
+	return refusal(connect.CodeInternal, &apiv1.Problem{Code: "internal", Reason: err.Error(), Remedy: "see the log of the server"})
+}
+
+// checkWord refuses a word that is not allowed, and names those that are or the nearest.
+func checkWord(field, word string, allowed []string) error {
+	if word == "" || slices.Contains(allowed, word) {
+		return nil
+	}
+	r := &es.Refusal{
+		Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is not known here", word), Remedy: "use one of " + strings.Join(allowed, ", "),
+	}
+	if near := term.Nearest(word, allowed); near != "" {
+		r.Remedy = fmt.Sprintf("did you mean %q?", near)
+	}
+	return r
+}
