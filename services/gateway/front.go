@@ -66,10 +66,17 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Code: "wrong_method", Reason: fmt.Sprintf("%s takes POST, and %s came", r.URL.Path, r.Method), Remedy: "POST a JSON object",
 		})
 	case kind == noKind:
-		w.Header().Set("Accept-Post", strings.Join(contentTypes, ", "))
+		came, allowed := r.Header.Get("Content-Type"), strings.Join(contentTypes, ", ")
+		w.Header().Set("Accept-Post", allowed)
+		r.Header.Del("Content-Type") // else who streams would be answered in a stream, with status 200
 		f.refuse(w, r, http.StatusUnsupportedMediaType, connect.CodeInvalidArgument, &apiv1.Problem{
-			Code: "wrong_content_type", Reason: fmt.Sprintf("content type %q came; allowed are %s", r.Header.Get("Content-Type"), strings.Join(contentTypes, ", ")),
+			Code: "wrong_content_type", Reason: fmt.Sprintf("content type %q came; allowed are %s", came, allowed),
 			Remedy: "send JSON with the header Content-Type: application/json",
+		})
+	case !slices.Contains([]string{"", "identity"}, r.Header.Get("Content-Encoding")):
+		f.refuse(w, r, http.StatusUnsupportedMediaType, connect.CodeUnimplemented, &apiv1.Problem{
+			Code: "wrong_encoding", Reason: fmt.Sprintf("content encoding %q came, and nothing is compressed here", r.Header.Get("Content-Encoding")),
+			Remedy: "send the body as it is",
 		})
 	default:
 		f.call(w, r, kind, input)
@@ -120,15 +127,12 @@ func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input pro
 		return
 	}
 	times := http.NewResponseController(w)
-	// A connection that takes no deadlines is closed already.
-	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
-	_ = times.SetWriteDeadline(time.Now().Add(f.bodyWait + requestWaitMax + replyWaitMax))
+	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait)) // a connection that takes none is closed already
 	if kind == envelope {
 		f.rpc.ServeHTTP(w, r)
 		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, bodyBytesMax+1))
-	_ = times.SetReadDeadline(time.Time{}) // else it would end a request that is still worked on
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		f.refuse(w, r, http.StatusRequestTimeout, connect.CodeDeadlineExceeded, &apiv1.Problem{
@@ -144,12 +148,13 @@ func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input pro
 		f.refuseTooLarge(w, r)
 		return
 	}
-	if kind == unaryJSON && r.Header.Get("Content-Encoding") == "" {
+	if kind == unaryJSON {
 		if p := checkJSON(body, input); p != nil {
 			f.refuse(w, r, http.StatusBadRequest, connect.CodeInvalidArgument, p)
 			return
 		}
 	}
+	_ = times.SetReadDeadline(time.Time{}) // else it would end a request that is still worked on
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.rpc.ServeHTTP(w, r)
 }
@@ -185,7 +190,6 @@ func (f *front) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	times := http.NewResponseController(w)
 	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
-	_ = times.EnableFullDuplex() // HTTP/2 always is
 	f.refuse(w, r, http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, &apiv1.Problem{
 		Code: "body_too_large", Reason: fmt.Sprintf("the request's body is larger than %d bytes", bodyBytesMax), Remedy: "split it into several requests; nothing was done",
 	})

@@ -4,6 +4,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -39,14 +40,16 @@ func New(ledger *client.Client) (http.Handler, error) {
 	return newFront(ledger)
 }
 
-// NewServer returns a server of a loopback listener: it speaks HTTP/1 and HTTP/2 without TLS, gives up on headers that come slowly, and
-// refuses what a page of another origin makes a browser send.
+// NewServer returns a server of a loopback listener: it speaks HTTP/1 and HTTP/2 without TLS, gives up on headers that come slowly and on
+// replies that are not read, and refuses what a page of another origin makes a browser send. A handler that streams lifts the deadline of
+// its reply by http.ResponseController.
 func NewServer(h http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler: guarded(h), Protocols: protocols, ReadHeaderTimeout: headerWaitMax, MaxHeaderBytes: headerBytesMax, IdleTimeout: idleWaitMax,
+		Handler: guarded(h), Protocols: protocols, MaxHeaderBytes: headerBytesMax, ReadHeaderTimeout: headerWaitMax,
+		WriteTimeout: bodyWaitMax + requestWaitMax + replyWaitMax, IdleTimeout: idleWaitMax,
 	}
 }
 
@@ -60,8 +63,8 @@ func guarded(h http.Handler) http.Handler {
 		switch {
 		case !isHere(r.Host):
 			refuseRequest(out, w, r, http.StatusForbidden, refusal(connect.CodePermissionDenied, &apiv1.Problem{
-				Code: "foreign_host", Reason: "the request is for host \"" + r.Host + "\", and this server answers on this machine only",
-				Remedy: "use 127.0.0.1, [::1] or localhost",
+				Code: "foreign_host", Reason: fmt.Sprintf("the request is for host %q, a name that anybody may point here", r.Host),
+				Remedy: "use the server's IP address, or localhost",
 			}))
 		case origins.Check(r) != nil:
 			refuseRequest(out, w, r, http.StatusForbidden, refusal(connect.CodePermissionDenied, &apiv1.Problem{
