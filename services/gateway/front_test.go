@@ -207,7 +207,7 @@ func TestTooMuchIsRefused(t *testing.T) {
 	if got := s.call("SubmitMany", many); got.status != 400 || got.problem(t)["field"] != "commands" || !strings.Contains(got.text, "1001 commands came, and 1 to 1000") {
 		t.Errorf("commands: %d %s", got.status, got.text)
 	}
-	for _, method := range []string{"Pledges", "Shipments", "Payments", "Events"} {
+	for _, method := range []string{"Pledges", "Shipments", "Payments", "Exceptions", "Events"} {
 		if got := s.call(method, `{"limit":1001}`); got.status != 400 || got.problem(t)["field"] != "limit" {
 			t.Errorf("%s: %d %s", method, got.status, got.text)
 		}

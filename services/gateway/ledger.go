@@ -93,6 +93,10 @@ func (s *service) Payment(ctx context.Context, r *apiv1.PaymentRequest) (*apiv1.
 	return ask(ctx, s, "payment", r, &apiv1.PaymentResponse{})
 }
 
+func (s *service) Exceptions(ctx context.Context, r *apiv1.ExceptionsRequest) (*apiv1.ExceptionsResponse, error) {
+	return ask(ctx, s, "exceptions", r, &apiv1.ExceptionsResponse{})
+}
+
 // ask puts a request to a view. The names of the schema are those of the view's JSON, both ways: a field that the view does not have is
 // refused there, and one that the schema does not have fails here, so that none is dropped.
 func ask[R proto.Message](ctx context.Context, s *service, view string, request proto.Message, reply R) (R, error) {

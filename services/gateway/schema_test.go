@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
@@ -38,6 +39,8 @@ func TestTheSchemaIsThatOfTheViews(t *testing.T) {
 		{payments.Listing{}, &apiv1.PaymentsResponse{}},
 		{payments.ShowRequest{}, &apiv1.PaymentRequest{}},
 		{payments.Detail{}, &apiv1.PaymentResponse{}},
+		{exceptions.ListRequest{}, &apiv1.ExceptionsRequest{}},
+		{exceptions.Listing{}, &apiv1.ExceptionsResponse{}},
 	} {
 		compare(t, reflect.TypeOf(pair.view), pair.message.ProtoReflect().Descriptor())
 	}
@@ -102,6 +105,8 @@ func TestAnswersAreTheViews(t *testing.T) {
 		{"Shipment", `{"id":"shipment-7d1f5a30-0000-4000-8000-000000000002"}`},
 		{"Payments", `{}`},
 		{"Payment", `{"id":"payment-7d1f5a30-0000-4000-8000-000000000004"}`},
+		{"Exceptions", `{"status":"all","limit":20}`},
+		{"Exceptions", `{"kinds":["lost","short"],"status":"all"}`},
 	} {
 		var want json.RawMessage
 		if err := s.ledger.Query(t.Context(), strings.ToLower(c.method), json.RawMessage(c.request), &want); err != nil {

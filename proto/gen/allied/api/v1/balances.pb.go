@@ -162,9 +162,12 @@ type BalancesResponse struct {
 	Ordinal  uint64 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
 	Basis    string `protobuf:"bytes,3,opt,name=basis,proto3" json:"basis,omitempty"`
 	// How many values are undisclosed among what the rows sum, each once. What is left out counts there.
-	Unknown       int64             `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
-	LeftOut       []*BalanceLeftOut `protobuf:"bytes,5,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
-	Rows          []*BalanceRow     `protobuf:"bytes,6,rep,name=rows,proto3" json:"rows,omitempty"`
+	Unknown int64             `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	LeftOut []*BalanceLeftOut `protobuf:"bytes,5,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	Rows    []*BalanceRow     `protobuf:"bytes,6,rep,name=rows,proto3" json:"rows,omitempty"`
+	// The stages asked for of which no fact within the request says anything. That is not zero: what is claimed as handed over was dispatched
+	// too, and nobody says when and how much.
+	NotReported   []string `protobuf:"bytes,7,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -237,6 +240,13 @@ func (x *BalancesResponse) GetLeftOut() []*BalanceLeftOut {
 func (x *BalancesResponse) GetRows() []*BalanceRow {
 	if x != nil {
 		return x.Rows
+	}
+	return nil
+}
+
+func (x *BalancesResponse) GetNotReported() []string {
+	if x != nil {
+		return x.NotReported
 	}
 	return nil
 }
@@ -446,14 +456,15 @@ const file_allied_api_v1_balances_proto_rawDesc = "" +
 	"\bcategory\x18\t \x01(\tR\bcategory\x12\x14\n" +
 	"\x05asset\x18\n" +
 	" \x01(\tR\x05asset\x12\x19\n" +
-	"\bat_least\x18\v \x01(\x04R\aatLeast\"\xe1\x01\n" +
+	"\bat_least\x18\v \x01(\x04R\aatLeast\"\x84\x02\n" +
 	"\x10BalancesResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x14\n" +
 	"\x05basis\x18\x03 \x01(\tR\x05basis\x12\x18\n" +
 	"\aunknown\x18\x04 \x01(\x03R\aunknown\x128\n" +
 	"\bleft_out\x18\x05 \x03(\v2\x1d.allied.api.v1.BalanceLeftOutR\aleftOut\x12-\n" +
-	"\x04rows\x18\x06 \x03(\v2\x19.allied.api.v1.BalanceRowR\x04rows\"\xf5\x02\n" +
+	"\x04rows\x18\x06 \x03(\v2\x19.allied.api.v1.BalanceRowR\x04rows\x12!\n" +
+	"\fnot_reported\x18\a \x03(\tR\vnotReported\"\xf5\x02\n" +
 	"\n" +
 	"BalanceRow\x12\x19\n" +
 	"\x05donor\x18\x01 \x01(\tH\x00R\x05donor\x88\x01\x01\x12%\n" +

@@ -592,7 +592,7 @@ var File_allied_api_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x1aallied/api/v1/ledger.proto\x12\rallied.api.v1\x1a\x1callied/api/v1/balances.proto\x1a\x1ballied/api/v1/command.proto\x1a\x1callied/api/v1/payments.proto\x1a\x1ballied/api/v1/pledges.proto\x1a\x1dallied/api/v1/shipments.proto\x1a\x1cgoogle/protobuf/struct.proto\"c\n" +
+	"\x1aallied/api/v1/ledger.proto\x12\rallied.api.v1\x1a\x1callied/api/v1/balances.proto\x1a\x1ballied/api/v1/command.proto\x1a\x1eallied/api/v1/exceptions.proto\x1a\x1callied/api/v1/payments.proto\x1a\x1ballied/api/v1/pledges.proto\x1a\x1dallied/api/v1/shipments.proto\x1a\x1cgoogle/protobuf/struct.proto\"c\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x16\n" +
@@ -633,7 +633,7 @@ const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\fHeadResponse\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\tR\x05logId\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x16\n" +
-	"\x06events\x18\x03 \x01(\x04R\x06events2\xb5\x06\n" +
+	"\x06events\x18\x03 \x01(\x04R\x06events2\x88\a\n" +
 	"\rLedgerService\x127\n" +
 	"\x06Submit\x12\x16.allied.api.v1.Command\x1a\x15.allied.api.v1.Answer\x12Q\n" +
 	"\n" +
@@ -644,7 +644,9 @@ const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\tShipments\x12\x1f.allied.api.v1.ShipmentsRequest\x1a .allied.api.v1.ShipmentsResponse\x12K\n" +
 	"\bShipment\x12\x1e.allied.api.v1.ShipmentRequest\x1a\x1f.allied.api.v1.ShipmentResponse\x12K\n" +
 	"\bPayments\x12\x1e.allied.api.v1.PaymentsRequest\x1a\x1f.allied.api.v1.PaymentsResponse\x12H\n" +
-	"\aPayment\x12\x1d.allied.api.v1.PaymentRequest\x1a\x1e.allied.api.v1.PaymentResponse\x12E\n" +
+	"\aPayment\x12\x1d.allied.api.v1.PaymentRequest\x1a\x1e.allied.api.v1.PaymentResponse\x12Q\n" +
+	"\n" +
+	"Exceptions\x12 .allied.api.v1.ExceptionsRequest\x1a!.allied.api.v1.ExceptionsResponse\x12E\n" +
 	"\x06Events\x12\x1c.allied.api.v1.EventsRequest\x1a\x1d.allied.api.v1.EventsResponse\x12?\n" +
 	"\x04Head\x12\x1a.allied.api.v1.HeadRequest\x1a\x1b.allied.api.v1.HeadResponseB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
 
@@ -680,13 +682,15 @@ var file_allied_api_v1_ledger_proto_goTypes = []any{
 	(*ShipmentRequest)(nil),    // 15: allied.api.v1.ShipmentRequest
 	(*PaymentsRequest)(nil),    // 16: allied.api.v1.PaymentsRequest
 	(*PaymentRequest)(nil),     // 17: allied.api.v1.PaymentRequest
-	(*BalancesResponse)(nil),   // 18: allied.api.v1.BalancesResponse
-	(*PledgesResponse)(nil),    // 19: allied.api.v1.PledgesResponse
-	(*PledgeResponse)(nil),     // 20: allied.api.v1.PledgeResponse
-	(*ShipmentsResponse)(nil),  // 21: allied.api.v1.ShipmentsResponse
-	(*ShipmentResponse)(nil),   // 22: allied.api.v1.ShipmentResponse
-	(*PaymentsResponse)(nil),   // 23: allied.api.v1.PaymentsResponse
-	(*PaymentResponse)(nil),    // 24: allied.api.v1.PaymentResponse
+	(*ExceptionsRequest)(nil),  // 18: allied.api.v1.ExceptionsRequest
+	(*BalancesResponse)(nil),   // 19: allied.api.v1.BalancesResponse
+	(*PledgesResponse)(nil),    // 20: allied.api.v1.PledgesResponse
+	(*PledgeResponse)(nil),     // 21: allied.api.v1.PledgeResponse
+	(*ShipmentsResponse)(nil),  // 22: allied.api.v1.ShipmentsResponse
+	(*ShipmentResponse)(nil),   // 23: allied.api.v1.ShipmentResponse
+	(*PaymentsResponse)(nil),   // 24: allied.api.v1.PaymentsResponse
+	(*PaymentResponse)(nil),    // 25: allied.api.v1.PaymentResponse
+	(*ExceptionsResponse)(nil), // 26: allied.api.v1.ExceptionsResponse
 }
 var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	8,  // 0: allied.api.v1.SubmitManyRequest.commands:type_name -> allied.api.v1.Command
@@ -703,21 +707,23 @@ var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	15, // 11: allied.api.v1.LedgerService.Shipment:input_type -> allied.api.v1.ShipmentRequest
 	16, // 12: allied.api.v1.LedgerService.Payments:input_type -> allied.api.v1.PaymentsRequest
 	17, // 13: allied.api.v1.LedgerService.Payment:input_type -> allied.api.v1.PaymentRequest
-	3,  // 14: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
-	6,  // 15: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
-	9,  // 16: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
-	2,  // 17: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
-	18, // 18: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
-	19, // 19: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
-	20, // 20: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
-	21, // 21: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
-	22, // 22: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
-	23, // 23: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
-	24, // 24: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
-	4,  // 25: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
-	7,  // 26: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
-	16, // [16:27] is the sub-list for method output_type
-	5,  // [5:16] is the sub-list for method input_type
+	18, // 14: allied.api.v1.LedgerService.Exceptions:input_type -> allied.api.v1.ExceptionsRequest
+	3,  // 15: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
+	6,  // 16: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
+	9,  // 17: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
+	2,  // 18: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
+	19, // 19: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
+	20, // 20: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
+	21, // 21: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
+	22, // 22: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
+	23, // 23: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
+	24, // 24: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
+	25, // 25: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
+	26, // 26: allied.api.v1.LedgerService.Exceptions:output_type -> allied.api.v1.ExceptionsResponse
+	4,  // 27: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
+	7,  // 28: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
+	17, // [17:29] is the sub-list for method output_type
+	5,  // [5:17] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -730,6 +736,7 @@ func file_allied_api_v1_ledger_proto_init() {
 	}
 	file_allied_api_v1_balances_proto_init()
 	file_allied_api_v1_command_proto_init()
+	file_allied_api_v1_exceptions_proto_init()
 	file_allied_api_v1_payments_proto_init()
 	file_allied_api_v1_pledges_proto_init()
 	file_allied_api_v1_shipments_proto_init()

@@ -300,7 +300,9 @@ type Pledge struct {
 	// What passed through difference and unmeasured, debits positive.
 	Beside []*PledgeExcess `protobuf:"bytes,14,rep,name=beside,proto3" json:"beside,omitempty"`
 	// Values that are not known, by stage and basis.
-	Undisclosed   []*PledgeUndisclosed `protobuf:"bytes,15,rep,name=undisclosed,proto3" json:"undisclosed,omitempty"`
+	Undisclosed []*PledgeUndisclosed `protobuf:"bytes,15,rep,name=undisclosed,proto3" json:"undisclosed,omitempty"`
+	// Rungs that something must have passed, and of which no fact says anything: what is claimed was dispatched.
+	NotReported   []string `protobuf:"bytes,16,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -440,6 +442,13 @@ func (x *Pledge) GetUndisclosed() []*PledgeUndisclosed {
 	return nil
 }
 
+func (x *Pledge) GetNotReported() []string {
+	if x != nil {
+		return x.NotReported
+	}
+	return nil
+}
+
 // PledgeResponse is a Pledge with its lines.
 type PledgeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -461,6 +470,7 @@ type PledgeResponse struct {
 	Beside        []*PledgeExcess        `protobuf:"bytes,16,rep,name=beside,proto3" json:"beside,omitempty"`
 	Undisclosed   []*PledgeUndisclosed   `protobuf:"bytes,17,rep,name=undisclosed,proto3" json:"undisclosed,omitempty"`
 	Lines         []*PledgeLine          `protobuf:"bytes,18,rep,name=lines,proto3" json:"lines,omitempty"`
+	NotReported   []string               `protobuf:"bytes,19,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -617,6 +627,13 @@ func (x *PledgeResponse) GetUndisclosed() []*PledgeUndisclosed {
 func (x *PledgeResponse) GetLines() []*PledgeLine {
 	if x != nil {
 		return x.Lines
+	}
+	return nil
+}
+
+func (x *PledgeResponse) GetNotReported() []string {
+	if x != nil {
+		return x.NotReported
 	}
 	return nil
 }
@@ -889,6 +906,7 @@ type PledgeLine struct {
 	Over          []*PledgeExcess      `protobuf:"bytes,11,rep,name=over,proto3" json:"over,omitempty"`
 	Beside        []*PledgeExcess      `protobuf:"bytes,12,rep,name=beside,proto3" json:"beside,omitempty"`
 	Undisclosed   []*PledgeUndisclosed `protobuf:"bytes,13,rep,name=undisclosed,proto3" json:"undisclosed,omitempty"`
+	NotReported   []string             `protobuf:"bytes,14,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1014,6 +1032,13 @@ func (x *PledgeLine) GetUndisclosed() []*PledgeUndisclosed {
 	return nil
 }
 
+func (x *PledgeLine) GetNotReported() []string {
+	if x != nil {
+		return x.NotReported
+	}
+	return nil
+}
+
 var File_allied_api_v1_pledges_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_pledges_proto_rawDesc = "" +
@@ -1040,7 +1065,7 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\x04next\x18\x05 \x01(\tR\x04next\":\n" +
 	"\rPledgeRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
-	"\bat_least\x18\x02 \x01(\x04R\aatLeast\"\xb2\x04\n" +
+	"\bat_least\x18\x02 \x01(\x04R\aatLeast\"\xd5\x04\n" +
 	"\x06Pledge\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x14\n" +
 	"\x05donor\x18\x02 \x01(\tR\x05donor\x12 \n" +
@@ -1059,9 +1084,10 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\x06ladder\x18\f \x03(\v2\x19.allied.api.v1.PledgeRungR\x06ladder\x12/\n" +
 	"\x04over\x18\r \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x04over\x123\n" +
 	"\x06beside\x18\x0e \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x06beside\x12B\n" +
-	"\vundisclosed\x18\x0f \x03(\v2 .allied.api.v1.PledgeUndisclosedR\vundisclosedB\b\n" +
+	"\vundisclosed\x18\x0f \x03(\v2 .allied.api.v1.PledgeUndisclosedR\vundisclosed\x12!\n" +
+	"\fnot_reported\x18\x10 \x03(\tR\vnotReportedB\b\n" +
 	"\x06_firstB\a\n" +
-	"\x05_last\"\xa1\x05\n" +
+	"\x05_last\"\xc4\x05\n" +
 	"\x0ePledgeResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x16\n" +
@@ -1083,7 +1109,8 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\x04over\x18\x0f \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x04over\x123\n" +
 	"\x06beside\x18\x10 \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x06beside\x12B\n" +
 	"\vundisclosed\x18\x11 \x03(\v2 .allied.api.v1.PledgeUndisclosedR\vundisclosed\x12/\n" +
-	"\x05lines\x18\x12 \x03(\v2\x19.allied.api.v1.PledgeLineR\x05linesB\b\n" +
+	"\x05lines\x18\x12 \x03(\v2\x19.allied.api.v1.PledgeLineR\x05lines\x12!\n" +
+	"\fnot_reported\x18\x13 \x03(\tR\vnotReportedB\b\n" +
 	"\x06_firstB\a\n" +
 	"\x05_last\"j\n" +
 	"\x0fPledgeReference\x12\x1c\n" +
@@ -1104,7 +1131,7 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\x11PledgeUndisclosed\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x14\n" +
 	"\x05basis\x18\x02 \x01(\tR\x05basis\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05count\"\xde\x03\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\"\x81\x04\n" +
 	"\n" +
 	"PledgeLine\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\tR\x04line\x12\x18\n" +
@@ -1122,7 +1149,8 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	" \x03(\v2\x19.allied.api.v1.PledgeRungR\x06ladder\x12/\n" +
 	"\x04over\x18\v \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x04over\x123\n" +
 	"\x06beside\x18\f \x03(\v2\x1b.allied.api.v1.PledgeExcessR\x06beside\x12B\n" +
-	"\vundisclosed\x18\r \x03(\v2 .allied.api.v1.PledgeUndisclosedR\vundisclosedB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
+	"\vundisclosed\x18\r \x03(\v2 .allied.api.v1.PledgeUndisclosedR\vundisclosed\x12!\n" +
+	"\fnot_reported\x18\x0e \x03(\tR\vnotReportedB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
 
 var (
 	file_allied_api_v1_pledges_proto_rawDescOnce sync.Once

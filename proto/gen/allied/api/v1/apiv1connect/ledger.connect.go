@@ -56,6 +56,9 @@ const (
 	LedgerServicePaymentsProcedure = "/allied.api.v1.LedgerService/Payments"
 	// LedgerServicePaymentProcedure is the fully-qualified name of the LedgerService's Payment RPC.
 	LedgerServicePaymentProcedure = "/allied.api.v1.LedgerService/Payment"
+	// LedgerServiceExceptionsProcedure is the fully-qualified name of the LedgerService's Exceptions
+	// RPC.
+	LedgerServiceExceptionsProcedure = "/allied.api.v1.LedgerService/Exceptions"
 	// LedgerServiceEventsProcedure is the fully-qualified name of the LedgerService's Events RPC.
 	LedgerServiceEventsProcedure = "/allied.api.v1.LedgerService/Events"
 	// LedgerServiceHeadProcedure is the fully-qualified name of the LedgerService's Head RPC.
@@ -78,6 +81,7 @@ type LedgerServiceClient interface {
 	Shipment(context.Context, *v1.ShipmentRequest) (*v1.ShipmentResponse, error)
 	Payments(context.Context, *v1.PaymentsRequest) (*v1.PaymentsResponse, error)
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
+	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
 	// Head tells where the log ends.
@@ -149,6 +153,12 @@ func NewLedgerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(ledgerServiceMethods.ByName("Payment")),
 			connect.WithClientOptions(opts...),
 		),
+		exceptions: connect.NewClient[v1.ExceptionsRequest, v1.ExceptionsResponse](
+			httpClient,
+			baseURL+LedgerServiceExceptionsProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Exceptions")),
+			connect.WithClientOptions(opts...),
+		),
 		events: connect.NewClient[v1.EventsRequest, v1.EventsResponse](
 			httpClient,
 			baseURL+LedgerServiceEventsProcedure,
@@ -175,6 +185,7 @@ type ledgerServiceClient struct {
 	shipment   *connect.Client[v1.ShipmentRequest, v1.ShipmentResponse]
 	payments   *connect.Client[v1.PaymentsRequest, v1.PaymentsResponse]
 	payment    *connect.Client[v1.PaymentRequest, v1.PaymentResponse]
+	exceptions *connect.Client[v1.ExceptionsRequest, v1.ExceptionsResponse]
 	events     *connect.Client[v1.EventsRequest, v1.EventsResponse]
 	head       *connect.Client[v1.HeadRequest, v1.HeadResponse]
 }
@@ -260,6 +271,15 @@ func (c *ledgerServiceClient) Payment(ctx context.Context, req *v1.PaymentReques
 	return nil, err
 }
 
+// Exceptions calls allied.api.v1.LedgerService.Exceptions.
+func (c *ledgerServiceClient) Exceptions(ctx context.Context, req *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error) {
+	response, err := c.exceptions.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Events calls allied.api.v1.LedgerService.Events.
 func (c *ledgerServiceClient) Events(ctx context.Context, req *v1.EventsRequest) (*v1.EventsResponse, error) {
 	response, err := c.events.CallUnary(ctx, connect.NewRequest(req))
@@ -294,6 +314,7 @@ type LedgerServiceHandler interface {
 	Shipment(context.Context, *v1.ShipmentRequest) (*v1.ShipmentResponse, error)
 	Payments(context.Context, *v1.PaymentsRequest) (*v1.PaymentsResponse, error)
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
+	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
 	// Head tells where the log ends.
@@ -361,6 +382,12 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(ledgerServiceMethods.ByName("Payment")),
 		connect.WithHandlerOptions(opts...),
 	)
+	ledgerServiceExceptionsHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceExceptionsProcedure,
+		svc.Exceptions,
+		connect.WithSchema(ledgerServiceMethods.ByName("Exceptions")),
+		connect.WithHandlerOptions(opts...),
+	)
 	ledgerServiceEventsHandler := connect.NewUnaryHandlerSimple(
 		LedgerServiceEventsProcedure,
 		svc.Events,
@@ -393,6 +420,8 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 			ledgerServicePaymentsHandler.ServeHTTP(w, r)
 		case LedgerServicePaymentProcedure:
 			ledgerServicePaymentHandler.ServeHTTP(w, r)
+		case LedgerServiceExceptionsProcedure:
+			ledgerServiceExceptionsHandler.ServeHTTP(w, r)
 		case LedgerServiceEventsProcedure:
 			ledgerServiceEventsHandler.ServeHTTP(w, r)
 		case LedgerServiceHeadProcedure:
@@ -440,6 +469,10 @@ func (UnimplementedLedgerServiceHandler) Payments(context.Context, *v1.PaymentsR
 
 func (UnimplementedLedgerServiceHandler) Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Payment is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Exceptions is not implemented"))
 }
 
 func (UnimplementedLedgerServiceHandler) Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error) {
