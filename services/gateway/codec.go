@@ -14,13 +14,12 @@ import (
 )
 
 // jsonCodec takes the place of Connect's own, which passes over names that it does not know: a misspelt filter would answer a wrong total.
-// It has two names, since Connect looks for one with the charset too.
-type jsonCodec struct{ name string }
+type jsonCodec struct{}
 
-func (c jsonCodec) Name() string { return c.name }
+func (jsonCodec) Name() string { return "json" }
 
 // Marshal writes the names of the schema, zeros and empty lists. The bytes are the same from every build; protojson's are not.
-func (c jsonCodec) Marshal(v any) ([]byte, error) {
+func (jsonCodec) Marshal(v any) ([]byte, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", v)
@@ -35,7 +34,7 @@ func (c jsonCodec) Marshal(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func (c jsonCodec) Unmarshal(text []byte, v any) error {
+func (jsonCodec) Unmarshal(text []byte, v any) error {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return fmt.Errorf("%T is no message", v)

@@ -54,7 +54,7 @@ func newFront(ledger *client.Client) (*front, error) {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	input, known := f.inputs[r.URL.Path]
-	kind := kindOf(r.Header.Get("Content-Type"))
+	kind, media := kindOf(r.Header.Get("Content-Type"))
 	switch {
 	case !known:
 		f.refuse(w, r, http.StatusNotFound, connect.CodeNotFound, &apiv1.Problem{
@@ -79,6 +79,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Remedy: "send the body as it is",
 		})
 	default:
+		r.Header.Set("Content-Type", media) // with a charset, Connect would take its own codec
 		f.call(w, r, kind, input)
 	}
 }
@@ -93,22 +94,24 @@ const (
 
 var contentTypes = []string{"application/json", "application/proto", "application/grpc", "application/grpc-web"}
 
-func kindOf(contentType string) int {
+// kindOf returns the kind of a content type, and the type without its parameters.
+func kindOf(contentType string) (kind int, media string) {
 	media, params, err := mime.ParseMediaType(contentType)
 	if charset, ok := params["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {
-		return noKind
+		return noKind, ""
 	}
-	media, encoding, _ := strings.Cut(media, "+")
-	switch {
-	case !slices.Contains(contentTypes, media):
-	case media == "application/json" && encoding == "":
-		return unaryJSON
-	case media == "application/proto" && encoding == "":
-		return unaryProto
-	case strings.HasPrefix(media, "application/grpc"):
-		return envelope
+	switch media {
+	case "application/json":
+		return unaryJSON, media
+	case "application/proto":
+		return unaryProto, media
 	}
-	return noKind
+	switch protocol, codec, named := strings.Cut(media, "+"); {
+	case protocol != "application/grpc" && protocol != "application/grpc-web":
+	case !named, codec == "proto", codec == "json":
+		return envelope, media
+	}
+	return noKind, ""
 }
 
 // call takes a slot and reads the body before Connect does, within the bounds of both.
