@@ -20,6 +20,8 @@ type Config struct {
 	BatchBytesMax  int
 	// RetryDelayMax bounds the wait between attempts while the source or the sink fails; 5 s where zero.
 	RetryDelayMax time.Duration
+	// Clock tells since when a view is behind; time.Now where nil.
+	Clock func() time.Time
 	// Logger gets one line for each failed attempt; nil logs nothing.
 	Logger *zap.Logger
 }
@@ -47,6 +49,8 @@ type Status struct {
 	Head LogHead
 	// LagEvents is how many events of the log the view has not folded.
 	LagEvents uint64
+	// AtHead is when the view last held all that the worker had heard of; when the worker was made, where it never did.
+	AtHead time.Time
 	// Err is why the view stands still: the last failure while the worker retries, or what ended it.
 	Err error
 	// Stopped: the worker has ended, and only a new one goes on.
@@ -64,10 +68,16 @@ func NewWorker(create func() Projection, source Source, sink Sink, cfg Config) *
 	if cfg.RetryDelayMax <= 0 {
 		cfg.RetryDelayMax = 5 * time.Second
 	}
+	if cfg.Clock == nil {
+		cfg.Clock = time.Now
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
-	return &Worker{create: create, spec: create().Spec(), source: source, sink: sink, cfg: cfg, changed: make(chan struct{})}
+	return &Worker{
+		create: create, spec: create().Spec(), source: source, sink: sink, cfg: cfg, changed: make(chan struct{}),
+		status: Status{AtHead: cfg.Clock()},
+	}
 }
 
 // Run works until ctx ends, and then returns ctx's error, or until the view cannot go on: a *FoldError, *LogChangedError, *LogShortError,
@@ -171,8 +181,23 @@ func (w *Worker) update(change func(*Status)) {
 	if done := s.Checkpoint.Events(); s.Head.Events > done {
 		s.LagEvents = s.Head.Events - done
 	}
+	w.noteAtHead()
 	close(w.changed)
 	w.changed = make(chan struct{})
+}
+
+// noteAtHead sets the time at which the view was last at the head, if it is there now. The caller holds mu.
+func (w *Worker) noteAtHead() {
+	if s := &w.status; w.first != nil && s.LagEvents == 0 && s.Err == nil && !s.Stopped {
+		s.AtHead = w.cfg.Clock()
+	}
+}
+
+// confirm notes that the recorder has just named the head at which the view is. Nothing changed, so nobody who waits is woken.
+func (w *Worker) confirm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.noteAtHead()
 }
 
 func (w *Worker) stop(err error) {
@@ -316,6 +341,8 @@ func (b *batch) absorb(ctx context.Context, f Frame) error {
 	if f.Head.Position > b.head.Position {
 		b.head = f.Head
 		b.worker.update(func(s *Status) { s.Head = f.Head })
+	} else if f.Head.Position == b.head.Position {
+		b.worker.confirm()
 	}
 	for _, e := range f.Entries {
 		if e.Prev != b.last.Position || len(e.Bytes) == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -369,4 +370,63 @@ func TestAFoldThatPanicsStopsTheViewRightBeforeTheEvent(t *testing.T) {
 	if at := w.Status().Checkpoint; at.Position != log.Entries()[2].Position {
 		t.Errorf("the view holds %+v", at)
 	}
+}
+
+// How long a view is behind is told by when it was last at the head: commits and beats of the head move that time, and a view that cannot go
+// on leaves it where it is.
+func TestAViewTellsWhenItWasLastAtTheHead(t *testing.T) {
+	var seconds atomic.Int64
+	at := func(s int64) time.Time { return time.Unix(1_700_000_000+s, 0) }
+	cfg := small
+	cfg.Clock = func() time.Time { return at(seconds.Load()) }
+	log, sink := enginetest.NewLog(logID), enginetest.NewFaults(engine.NewMemSink())
+	log.Fill(t, 3)
+	w := engine.NewWorker(enginetest.NewTally, log, sink, cfg)
+	expect := func(want int64) {
+		t.Helper()
+		if s := w.Status(); !s.AtHead.Equal(at(want)) {
+			t.Fatalf("last at the head at %v, want second %d: %+v", s.AtHead, want, s)
+		}
+	}
+	seconds.Store(10)
+	expect(0) // it has not begun
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	await(t, w, log)
+	expect(10)
+
+	seconds.Store(20)
+	for !w.Status().AtHead.Equal(at(20)) {
+		log.Beat()
+	}
+
+	broken := errors.New("broken")
+	sink.FailCommits(func() error { return broken }, nil)
+	seconds.Store(30)
+	log.Fill(t, 1)
+	log.Beat()
+	for w.Status().Err == nil {
+		log.Beat()
+	}
+	was := w.Status().AtHead // beats sent before may have been taken since
+	seconds.Store(40)
+	for range 5 {
+		reads := log.Reads()
+		for log.Reads() == reads { // it has tried again
+			log.Beat()
+		}
+		if s := w.Status(); !s.AtHead.Equal(was) {
+			t.Fatalf("last at the head at %v, and it has not moved since %v", s.AtHead, was)
+		}
+	}
+	sink.FailCommits(nil, nil)
+	await(t, w, log)
+	expect(40)
+
+	cancel()
+	<-ended
+	seconds.Store(50)
+	log.Beat()
+	expect(40)
 }
