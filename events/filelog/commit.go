@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -25,7 +26,7 @@ type committer struct {
 	live         vfs.File
 	segment      segment // the live one
 	segmentBytes int64
-	freeBytesMin uint64
+	committed    func(Commit)
 	revisions    *revisions
 	scratch      []byte
 
@@ -60,7 +61,7 @@ func (c *committer) run() {
 	defer close(c.publish)
 	for r := range c.log.requests {
 		g := &group{start: c.end, end: c.end, events: c.events, crc: c.crc, staged: make(map[string]*stagedStream)}
-		refusal := c.refusal()
+		refusal := c.log.Refusal()
 		for {
 			if r.state.CompareAndSwap(requestWaiting, requestTaken) {
 				if refusal == nil {
@@ -95,29 +96,16 @@ func (c *committer) waiting(g *group) *request {
 	}
 }
 
-// refusal says why nothing can be appended now.
-func (c *committer) refusal() error {
-	if latched := c.log.latched.Load(); latched != nil {
-		return latched
-	}
-	usage, err := c.log.folder.fs.GetDiskUsage(c.log.folder.dir)
-	if err == nil && usage.AvailBytes < c.freeBytesMin {
-		return &FullError{Dir: c.log.dir, FreeBytes: usage.AvailBytes, FreeBytesMin: c.freeBytesMin}
-	}
-	if err != nil && !errors.Is(err, vfs.ErrUnsupported) {
-		return fmt.Errorf("%w: the free space of %s cannot be seen: %w", es.ErrBusy, c.log.dir, err)
-	}
-	return nil
-}
-
 // commit makes the group durable and hands it on to be published and answered.
 func (c *committer) commit(g *group) {
 	if g.end > g.start {
+		began := time.Now()
 		if err := c.write(g); err != nil {
 			c.log.latch(err)
 			g.answer(fmt.Errorf("%w: %w", es.ErrUnknown, err))
 			return
 		}
+		c.committed(Commit{Appends: len(g.indexed), Events: len(g.entries), Took: time.Since(began)})
 		for stream, s := range g.staged {
 			c.revisions.set(stream, s.revision)
 		}

@@ -121,6 +121,9 @@ func appendUnderFault(t *testing.T, l *filelog.Log, answers []es.Result) (outcom
 		default:
 			t.Errorf("append %d answered %+v; latched before: %v", i, r, latched)
 		}
+		if refusal := l.Refusal(); latched && !errors.As(refusal, &busy) {
+			t.Errorf("after append %d the log is latched, and says %v", i, refusal)
+		}
 		if latched && i+1 < len(answers) {
 			again := l.Append(background, []es.Append{faultAppend(i)})[0]
 			if !errors.Is(again.Err, es.ErrBusy) {

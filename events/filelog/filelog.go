@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/google/uuid"
@@ -34,6 +35,8 @@ type Config struct {
 	SegmentBytes int64
 	// FreeBytesMin is how much space stays free on the disk: appends are refused below, 256 MiB where it is 0.
 	FreeBytesMin uint64
+	// Committed is told of each group that has become durable. It may be nil; it holds up the next group until it returns.
+	Committed func(Commit)
 	// Logger tells what opening repaired, and why the log latched. It may be nil.
 	Logger *zap.Logger
 }
@@ -45,12 +48,22 @@ func (c *Config) complete() {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
+	if c.Committed == nil {
+		c.Committed = func(Commit) {}
+	}
 	if c.SegmentBytes == 0 {
 		c.SegmentBytes = segmentBytesDefault
 	}
 	if c.FreeBytesMin == 0 {
 		c.FreeBytesMin = freeBytesMinDefault
 	}
+}
+
+// Commit is one group of appends that one write and one sync made durable.
+type Commit struct {
+	Appends, Events int
+	// Took is how long the write and the sync took.
+	Took time.Duration
 }
 
 // Recovery is what opening found and repaired.
@@ -74,6 +87,8 @@ type Log struct {
 	lock     io.Closer
 	index    *index
 	recovery Recovery
+
+	freeBytesMin uint64
 
 	gate     sync.RWMutex // held to put requests into the queue; Close takes it to end that
 	isClosed bool
@@ -101,6 +116,7 @@ func Open(config Config) (_ *Log, err error) {
 	l := &Log{
 		dir: config.Dir, folder: folder{fs: config.FS, dir: config.FS.PathJoin(config.Dir, "log")}, logger: config.Logger,
 		closed: make(chan struct{}), requests: make(chan *request, requestsQueuedMax), grown: make(chan struct{}),
+		freeBytesMin: config.FreeBytesMin,
 	}
 	if err := makeDirs(config.FS, l.folder.dir); err != nil {
 		return nil, err
@@ -143,7 +159,7 @@ func Open(config Config) (_ *Log, err error) {
 	publish := make(chan publishing, groupsPublishingMax)
 	l.committer = committer{
 		log: l, publish: publish, live: live, segment: l.segments[len(l.segments)-1], segmentBytes: config.SegmentBytes,
-		freeBytesMin: config.FreeBytesMin, end: end.end, events: end.events, crc: end.crc, revisions: newRevisions(),
+		committed: config.Committed, end: end.end, events: end.events, crc: end.crc, revisions: newRevisions(),
 	}
 	l.publisher = publisher{log: l, queue: publish, head: head, digest: end.digest}
 	l.running.Go(l.committer.run)
@@ -169,6 +185,22 @@ func (l *Log) latch(cause error) {
 	if l.latched.CompareAndSwap(nil, &LatchedError{Cause: cause}) {
 		l.logger.Error("the log takes no more appends", zap.String("dir", l.dir), zap.Error(cause), zap.String("remedy", remedyLatched))
 	}
+}
+
+// Refusal is why the log takes no appends now, as it would answer them: a *LatchedError, a *FullError or another es.ErrBusy. It is nil where
+// it takes them.
+func (l *Log) Refusal() error {
+	if latched := l.latched.Load(); latched != nil {
+		return latched
+	}
+	usage, err := l.folder.fs.GetDiskUsage(l.folder.dir)
+	if err == nil && usage.AvailBytes < l.freeBytesMin {
+		return &FullError{Dir: l.dir, FreeBytes: usage.AvailBytes, FreeBytesMin: l.freeBytesMin}
+	}
+	if err != nil && !errors.Is(err, vfs.ErrUnsupported) {
+		return fmt.Errorf("%w: the free space of %s cannot be seen: %w", es.ErrBusy, l.dir, err)
+	}
+	return nil
 }
 
 // ID names this log; it stands in each segment.

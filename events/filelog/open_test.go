@@ -66,6 +66,9 @@ func TestFullDiskIsRefusedAheadAndComesBack(t *testing.T) {
 	defer l.Close()
 	a := es.Append{Stream: "pledge-0", Expected: es.NoStream, Records: []es.Record{{ID: uuid.New()}}}
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1<<20 - 1, TotalBytes: 1 << 30})
+	if err := l.Refusal(); !errors.As(err, new(*filelog.FullError)) {
+		t.Errorf("a full disk is told as %v", err)
+	}
 	r := l.Append(t.Context(), []es.Append{a})[0]
 	var full *filelog.FullError
 	if !errors.Is(r.Err, es.ErrBusy) || !errors.As(r.Err, &full) || full.Code() != "store_full" || full.Remedy() == "" {
@@ -74,6 +77,26 @@ func TestFullDiskIsRefusedAheadAndComesBack(t *testing.T) {
 	fs.TestingSetDiskUsage(vfs.DiskUsage{AvailBytes: 1 << 20, TotalBytes: 1 << 30})
 	if r := l.Append(t.Context(), []es.Append{a})[0]; r.Err != nil {
 		t.Fatalf("append after space came back: %v", r.Err)
+	}
+	if err := l.Refusal(); err != nil {
+		t.Errorf("with space again the log refuses: %v", err)
+	}
+}
+
+// Each group is told once it is durable: its appends and events are those that were recorded, and neither repeats nor conflicts.
+func TestCommitsAreTold(t *testing.T) {
+	var told []filelog.Commit
+	l := mustOpen(t, filelog.Config{Dir: ledger, FS: vfs.NewMem(), Committed: func(c filelog.Commit) { told = append(told, c) }})
+	a := es.Append{Stream: "pledge-0", Expected: es.NoStream, Records: []es.Record{{ID: uuid.New()}, {ID: uuid.New()}}}
+	b := es.Append{Stream: "pledge-1", Expected: es.NoStream, Records: []es.Record{{ID: uuid.New()}}}
+	conflict := es.Append{Stream: "pledge-1", Expected: 7, Records: []es.Record{{ID: uuid.New()}}}
+	l.Append(t.Context(), []es.Append{a, b, conflict})
+	l.Append(t.Context(), []es.Append{a})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || told[0].Appends != 2 || told[0].Events != 3 || told[0].Took <= 0 {
+		t.Errorf("told %+v", told)
 	}
 }
 
