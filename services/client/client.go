@@ -45,8 +45,11 @@ func (c *Client) Query(ctx context.Context, view string, request, reply any) err
 // Head is where the log ends, and its id.
 func (c *Client) Head(ctx context.Context) (es.Head, string, error) { return c.log.Head(ctx) }
 
-// Dir is the ledger's folder on the machine of its recorder; empty where it keeps its log in none.
-func (c *Client) Dir(ctx context.Context) (string, error) { return c.log.Dir(ctx) }
+// About is what a recorder says of its log.
+type About = remotelog.About
+
+// About asks the recorder about its log: its end, its folder, and whether it takes appends.
+func (c *Client) About(ctx context.Context) (About, error) { return c.log.About(ctx) }
 
 // Read yields the log's entries after a position, and ends at the last that is durable.
 func (c *Client) Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error] {

@@ -53,7 +53,7 @@ func TestFaultsOfADeciderRecordNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.record()
-			h, err := command.New(w.nats.Dial, fragile(decide, func() {}), w.zap)
+			h, err := command.New(w.nats.Dial, fragile(decide, func() {}), command.Config{Logger: w.zap})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestRecordedIsAnsweredWhateverFollows(t *testing.T) {
 	w := newWorld(t)
 	w.record()
 	decide := func() ([]es.Event, error) { return []es.Event{&eventv1.PledgeFulfilled{}}, nil }
-	h, err := command.New(w.nats.Dial, fragile(decide, func() { panic("a bug") }), w.zap)
+	h, err := command.New(w.nats.Dial, fragile(decide, func() { panic("a bug") }), command.Config{Logger: w.zap})
 	if err != nil {
 		t.Fatal(err)
 	}

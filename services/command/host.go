@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/services/internal/route"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
@@ -73,18 +74,30 @@ type Host[S, C any] struct {
 	appends *appender
 	lanes   lanes
 	cache   *cache[S]
+	answers answers
 	zap     *zap.Logger
 }
 
+// Config is what a host needs beside its aggregate.
+type Config struct {
+	Logger *zap.Logger
+	// Metrics is where the host's measurements go; nil for nowhere.
+	Metrics prometheus.Registerer
+}
+
 // New starts to take commands; they are answered once Run runs.
-func New[S, C any](dial endpoint.Dialer, spec Spec[S, C], log *zap.Logger) (*Host[S, C], error) {
+func New[S, C any](dial endpoint.Dialer, spec Spec[S, C], cfg Config) (*Host[S, C], error) {
+	answers, err := newAnswers(spec.Service, cfg.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	nc, err := dial(nats.Name("allied "+spec.Service+" to recorder"), nats.MaxReconnects(-1))
 	if err != nil {
 		return nil, fmt.Errorf("start service %s: %w", spec.Service, err)
 	}
-	h := &Host[S, C]{spec: spec, nc: nc, log: remotelog.New(nc), cache: newCache[S](), zap: log}
+	h := &Host[S, C]{spec: spec, nc: nc, log: remotelog.New(nc), cache: newCache[S](), answers: answers, zap: cfg.Logger}
 	h.appends = newAppender(h.log, int(nc.MaxPayload()))
-	if h.service, err = endpoint.New(dial, spec.Service, log); err != nil {
+	if h.service, err = endpoint.New(dial, spec.Service, cfg.Logger); err != nil {
 		nc.Close()
 		return nil, err
 	}
@@ -109,24 +122,25 @@ func (h *Host[S, C]) Stop(ctx context.Context) error {
 func (h *Host[S, C]) serve(ctx context.Context, r *endpoint.Request) error {
 	cmd := new(apiv1.Command)
 	if err := proto.Unmarshal(r.Data, cmd); err != nil {
-		return reply(r, &apiv1.Answer{Outcome: Refused, Code: "malformed_command", Reason: err.Error(), Remedy: "send an allied.api.v1.Command"})
+		return h.reply(r, &apiv1.Answer{Outcome: Refused, Code: "malformed_command", Reason: err.Error(), Remedy: "send an allied.api.v1.Command"})
 	}
 	if sent := route.Subject(h.spec.Service, cmd.Stream); r.Subject != sent {
-		return reply(r, refusal(cmd, &es.Refusal{
+		return h.reply(r, refusal(cmd, &es.Refusal{
 			Code: "other_subject", Field: "stream", Reason: fmt.Sprintf("sent to %s, and its stream belongs to %s", r.Subject, sent),
 			Remedy: "send a command to the subject of its stream",
 		}))
 	}
-	return reply(r, h.handle(ctx, cmd))
+	return h.reply(r, h.handle(ctx, cmd))
 }
 
 func (h *Host[S, C]) refuse(r *endpoint.Request) error {
-	return reply(r, &apiv1.Answer{
+	return h.reply(r, &apiv1.Answer{
 		Outcome: Busy, Code: "service_busy", Reason: fmt.Sprintf("%d commands are under way", commandsInFlightMax), Remedy: "send it again",
 	})
 }
 
-func reply(r *endpoint.Request, a *apiv1.Answer) error {
+func (h *Host[S, C]) reply(r *endpoint.Request, a *apiv1.Answer) error {
+	h.answers.count(a.Outcome)
 	data, err := proto.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)

@@ -124,7 +124,7 @@ func (w *world) record() (stop func()) {
 
 func (w *world) decide() (stop func()) {
 	w.t.Helper()
-	h, err := command.New(w.nats.Dial, pledges.Spec, w.zap)
+	h, err := command.New(w.nats.Dial, pledges.Spec, command.Config{Logger: w.zap})
 	if err != nil {
 		w.t.Fatal(err)
 	}

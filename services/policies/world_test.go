@@ -75,11 +75,11 @@ func open(t *testing.T) *world {
 	}
 	r, err := recorder.New(t.Context(), s.Dial, w.log, recorder.Config{Clock: w.clock, Logger: zap.NewNop()})
 	run(r, err)
-	p, err := command.New(s.Dial, pledges.Spec, zap.NewNop())
+	p, err := command.New(s.Dial, pledges.Spec, command.Config{Logger: zap.NewNop()})
 	run(p, err)
-	sh, err := command.New(s.Dial, shipments.Spec(crashing{w}), zap.NewNop())
+	sh, err := command.New(s.Dial, shipments.Spec(crashing{w}), command.Config{Logger: zap.NewNop()})
 	run(sh, err)
-	pay, err := command.New(s.Dial, payments.Spec(crashing{w}), zap.NewNop())
+	pay, err := command.New(s.Dial, payments.Spec(crashing{w}), command.Config{Logger: zap.NewNop()})
 	run(pay, err)
 	line := func(role string) *apiv1.Line {
 		return &apiv1.Line{

@@ -37,6 +37,7 @@ func (r *Recorder) append(ctx context.Context, req *endpoint.Request) error {
 	for i, res := range r.commit(ctx, appends) {
 		out.Results[places[i]] = res
 	}
+	r.metrics.answered(req.Arrived, out)
 	return respond(req, out)
 }
 
@@ -180,5 +181,6 @@ func (r *Recorder) refuseAppend(req *endpoint.Request) error {
 			Message: fmt.Sprintf("%d append requests are under way", appendsInFlightMax), Remedy: "try again",
 		})
 	}
+	r.metrics.answered(req.Arrived, out)
 	return respond(req, out)
 }

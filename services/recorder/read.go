@@ -71,14 +71,27 @@ func failRead(req *endpoint.Request, err error) error {
 	return req.FailWith(CodeDamaged, damage.Error(), body)
 }
 
+// refuser is a log that tells why it takes no appends now, with the error that it would answer them; nil where it takes them.
+type refuser interface{ Refusal() error }
+
 func (r *Recorder) head(ctx context.Context, req *endpoint.Request) error {
 	h, err := r.log.Head(ctx)
 	if err != nil {
 		return failRead(req, err)
 	}
-	var header nats.Header
+	header := nats.Header{}
 	if r.dir != "" {
-		header = nats.Header{DirHeader: {url.PathEscape(r.dir)}}
+		header.Set(DirHeader, url.PathEscape(r.dir))
+	}
+	if log, ok := r.log.(refuser); ok {
+		if err := log.Refusal(); err != nil {
+			res := answer(es.Result{Err: err})
+			text, err := json.Marshal(es.Refusal{Code: res.Code, Reason: res.Message, Remedy: res.Remedy})
+			if err != nil {
+				return fmt.Errorf("encode why the log takes no appends: %w", err)
+			}
+			header.Set(RefusalHeader, string(text))
+		}
 	}
 	return respondWith(req, r.headOf(h), header)
 }

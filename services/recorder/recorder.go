@@ -12,6 +12,7 @@ import (
 	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
 	"github.com/allied-ledger/allied/services/internal/endpoint"
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 )
@@ -29,6 +30,9 @@ const (
 // none where the log is not in a folder.
 const DirHeader = "Allied-Ledger-Dir"
 
+// RefusalHeader of the answer to HeadSubject says why the log takes no appends now: an es.Refusal as JSON. There is none where it takes them.
+const RefusalHeader = "Allied-Ledger-Refusal"
+
 const (
 	appendsInFlightMax = 1024
 	readsInFlightMax   = 32
@@ -45,6 +49,8 @@ type Config struct {
 	// Clock stamps what is recorded.
 	Clock  func() time.Time
 	Logger *zap.Logger
+	// Metrics is where the recorder's measurements go; nil for nowhere.
+	Metrics prometheus.Registerer
 }
 
 // Recorder serves one log.
@@ -55,6 +61,7 @@ type Recorder struct {
 	clock   func() time.Time
 	zap     *zap.Logger
 	service *endpoint.Service
+	metrics *metrics
 	// recordBytesMax keeps every record small enough to be read back in one message.
 	recordBytesMax int
 	pageBytesMax   int
@@ -67,11 +74,15 @@ func New(ctx context.Context, dial endpoint.Dialer, log es.Log, cfg Config) (*Re
 	if err := refuseSecond(ctx, dial); err != nil {
 		return nil, err
 	}
+	measured, err := newMetrics(cfg.Metrics)
+	if err != nil {
+		return nil, err
+	}
 	s, err := endpoint.New(dial, "recorder", cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
-	r := &Recorder{log: log, id: log.ID().String(), dir: cfg.Dir, clock: cfg.Clock, zap: cfg.Logger, service: s}
+	r := &Recorder{log: log, id: log.ID().String(), dir: cfg.Dir, clock: cfg.Clock, zap: cfg.Logger, service: s, metrics: measured}
 	r.pageBytesMax = int(s.PayloadBytesMax()) - messageSlackBytes
 	r.recordBytesMax = min(es.RecordBytesMax, r.pageBytesMax-entryOverheadBytes)
 	for _, e := range []struct {

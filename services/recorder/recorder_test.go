@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/events/memlog"
 	"github.com/allied-ledger/allied/events/wire"
 	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
@@ -19,6 +20,8 @@ import (
 	"github.com/allied-ledger/allied/services/recorder"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap/zaptest"
 	"google.golang.org/protobuf/proto"
 )
@@ -31,6 +34,8 @@ type fixture struct {
 	nc   *nats.Conn
 	log  es.Log
 	far  *remotelog.Log
+
+	metrics *prometheus.Registry
 }
 
 func newFixture(t *testing.T, log es.Log) *fixture {
@@ -45,13 +50,15 @@ func newFixture(t *testing.T, log es.Log) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	f := &fixture{t: t, nats: s, nc: nc, log: log, far: remotelog.New(nc)}
+	f := &fixture{t: t, nats: s, nc: nc, log: log, far: remotelog.New(nc), metrics: prometheus.NewRegistry()}
 	return f
 }
 
 func (f *fixture) record() {
 	f.t.Helper()
-	r, err := recorder.New(f.t.Context(), f.nats.Dial, f.log, recorder.Config{Clock: func() time.Time { return stamp }, Logger: zaptest.NewLogger(f.t)})
+	r, err := recorder.New(f.t.Context(), f.nats.Dial, f.log, recorder.Config{
+		Clock: func() time.Time { return stamp }, Logger: zaptest.NewLogger(f.t), Metrics: f.metrics,
+	})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -272,5 +279,56 @@ func TestSecondRecorderIsRefused(t *testing.T) {
 	_, err := recorder.New(t.Context(), f.nats.Dial, memlog.New(), recorder.Config{Clock: time.Now, Logger: zaptest.NewLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), f.log.ID().String()) {
 		t.Errorf("a second recorder: %v", err)
+	}
+}
+
+// refusing is a log that takes no appends when a test says so.
+type refusing struct {
+	es.Log
+	why error
+}
+
+func (l *refusing) Refusal() error { return l.why }
+
+func TestAHeadSaysWhyNothingIsTaken(t *testing.T) {
+	log := &refusing{Log: memlog.New()}
+	f := newFixture(t, log)
+	f.record()
+	if a, err := f.far.About(t.Context()); err != nil || a.Refusal != nil || a.LogID != log.ID().String() || a.Dir != "" {
+		t.Errorf("of a log that takes appends: %+v, %v", a, err)
+	}
+	log.why = &filelog.LatchedError{Cause: errors.New("write é:\nfailed")}
+	a, err := f.far.About(t.Context())
+	if err != nil || a.Refusal == nil || a.Refusal.Code != "store_latched" || !strings.Contains(a.Refusal.Reason, "write é:\nfailed") || a.Refusal.Remedy == "" {
+		t.Errorf("of a latched log: %+v, %v", a, err)
+	}
+}
+
+func TestAppendsAreCountedByOutcome(t *testing.T) {
+	f := newFixture(t, memlog.New())
+	f.record()
+	s := newStream()
+	f.append(newAppend(s, -1, []byte("1")), newAppend(s, 7, []byte("x")), newAppend(s, -5, []byte("y")))
+	f.append(newAppend(s, 0, []byte("2")))
+	want := `
+# HELP allied_appends_total Appends answered, by outcome. Unknown is perhaps recorded; all others but recorded are not.
+# TYPE allied_appends_total counter
+allied_appends_total{outcome="busy"} 0
+allied_appends_total{outcome="conflict"} 1
+allied_appends_total{outcome="recorded"} 2
+allied_appends_total{outcome="refused"} 1
+allied_appends_total{outcome="unknown"} 0
+`
+	if err := testutil.GatherAndCompare(f.metrics, strings.NewReader(want), "allied_appends_total"); err != nil {
+		t.Error(err)
+	}
+	families, err := f.metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range families {
+		if m.GetName() == "allied_append_duration_seconds" && m.Metric[0].GetHistogram().GetSampleCount() != 2 {
+			t.Errorf("%v of 2 requests", m)
+		}
 	}
 }

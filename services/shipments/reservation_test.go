@@ -146,12 +146,12 @@ func open(t *testing.T, appends, submits *fault) *world {
 	c := client.New(nc, client.Config{})
 	r, err := recorder.New(t.Context(), s.Dial, faultyLog{log, appends}, recorder.Config{Clock: time.Now, Logger: zap.NewNop()})
 	run(r, err)
-	p, err := command.New(s.Dial, pledges.Spec, zap.NewNop())
+	p, err := command.New(s.Dial, pledges.Spec, command.Config{Logger: zap.NewNop()})
 	run(p, err)
 	meddle := &meddlingLedger{Ledger: faultyLedger{c, submits}, once: new(sync.Once)}
-	sh, err := command.New(s.Dial, shipments.Spec(meddle), zap.NewNop())
+	sh, err := command.New(s.Dial, shipments.Spec(meddle), command.Config{Logger: zap.NewNop()})
 	run(sh, err)
-	pay, err := command.New(s.Dial, payments.Spec(faultyLedger{c, submits}), zap.NewNop())
+	pay, err := command.New(s.Dial, payments.Spec(faultyLedger{c, submits}), command.Config{Logger: zap.NewNop()})
 	run(pay, err)
 	return &world{t, log, nc, c, meddle}
 }

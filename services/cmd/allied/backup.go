@@ -88,22 +88,18 @@ func (c *cli) locate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	dir, err := ledger.Dir(ctx)
-	if err == nil && dir == "" {
+	about, err := ledger.About(ctx)
+	if err == nil && about.Dir == "" {
 		err = failf(exitFailure, "the ledger at %s keeps its log in memory: there are no files to copy", c.server)
-	}
-	var id string
-	if err == nil {
-		_, id, err = ledger.Head(ctx)
 	}
 	if err := errors.Join(err, disconnect()); err != nil {
 		return err
 	}
-	_, gone := os.Stat(logDir(dir))
-	if here, err := filelog.LogID(nil, dir); errors.Is(gone, fs.ErrNotExist) || err == nil && here.String() != id { // damage is told later
-		return failf(exitFailure, "the ledger at %s lies in %s on another machine: run the command there", c.server, dir)
+	_, gone := os.Stat(logDir(about.Dir))
+	if here, err := filelog.LogID(nil, about.Dir); errors.Is(gone, fs.ErrNotExist) || err == nil && here.String() != about.LogID { // damage is told later
+		return failf(exitFailure, "the ledger at %s lies in %s on another machine: run the command there", c.server, about.Dir)
 	}
-	c.server, c.dataDir = "", dir
+	c.server, c.dataDir = "", about.Dir
 	return nil
 }
 

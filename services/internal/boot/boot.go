@@ -222,7 +222,7 @@ func (n *Node) startRecorder(ctx context.Context) error {
 }
 
 func startHost[S, C any](n *Node, spec command.Spec[S, C]) error {
-	h, err := command.New(n.dial, spec, n.zap)
+	h, err := command.New(n.dial, spec, command.Config{Logger: n.zap})
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Dialer func(...nats.Option) (*nats.Conn, error)
 type Request struct {
 	Subject string
 	Data    []byte
+	// Arrived is when the service took the request.
+	Arrived time.Time
 	reply   string
 	nc      *nats.Conn
 }
@@ -96,7 +98,7 @@ func New(dial Dialer, name string, log *zap.Logger) (*Service, error) {
 func (s *Service) Add(name, subject string, inFlightMax int, h Handler) error {
 	slots := make(chan struct{}, inFlightMax)
 	err := s.micro.AddEndpoint(name, micro.HandlerFunc(func(m micro.Request) {
-		r := &Request{Subject: m.Subject(), Data: m.Data(), reply: m.Reply(), nc: s.nc}
+		r := &Request{Subject: m.Subject(), Data: m.Data(), Arrived: time.Now(), reply: m.Reply(), nc: s.nc}
 		select {
 		case slots <- struct{}{}:
 		default:

@@ -89,7 +89,7 @@ func TestLostFramesAreReadFromTheLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			run(t, rec)
-			host, err := command.New(s.Dial, pledges.Spec, log)
+			host, err := command.New(s.Dial, pledges.Spec, command.Config{Logger: log})
 			if err != nil {
 				t.Fatal(err)
 			}

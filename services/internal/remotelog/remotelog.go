@@ -56,22 +56,35 @@ func (l *Log) Head(ctx context.Context) (es.Head, string, error) {
 	return es.Head{Position: es.Position(out.Position), Events: out.Events}, out.LogId, nil
 }
 
-// Dir is the ledger's folder on the recorder's machine; empty where its log is in none.
-func (l *Log) Dir(ctx context.Context) (string, error) {
+// About is what a recorder says of its log.
+type About struct {
+	es.Head
+	LogID string
+	// Dir is the ledger's folder on the recorder's machine; empty where its log is in none.
+	Dir string
+	// Refusal is why the log takes no appends now; nil where it takes them.
+	Refusal *es.Refusal
+}
+
+// About asks the recorder once.
+func (l *Log) About(ctx context.Context) (About, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWaitMax)
 	defer cancel()
-	m, err := l.nc.RequestWithContext(ctx, recorder.HeadSubject, nil)
-	if err == nil {
-		err = endpoint.Failure(m)
-	}
+	var head logv1.Head
+	m, err := l.request(ctx, recorder.HeadSubject, &logv1.HeadRequest{}, &head)
 	if err != nil {
-		return "", fmt.Errorf("ask for the ledger's folder: %w", err)
+		return About{}, fmt.Errorf("ask the recorder about its log: %w", err)
 	}
-	dir, err := url.PathUnescape(m.Header.Get(recorder.DirHeader))
-	if err != nil {
-		return "", fmt.Errorf("ask for the ledger's folder: %w", err)
+	out := About{Head: es.Head{Position: es.Position(head.Position), Events: head.Events}, LogID: head.LogId}
+	if out.Dir, err = url.PathUnescape(m.Header.Get(recorder.DirHeader)); err != nil {
+		return About{}, fmt.Errorf("ask the recorder about its log: its folder: %w", err)
 	}
-	return dir, nil
+	if text := m.Header.Get(recorder.RefusalHeader); text != "" {
+		if err := json.Unmarshal([]byte(text), &out.Refusal); err != nil {
+			return About{}, fmt.Errorf("ask the recorder about its log: why it takes no appends: %w", err)
+		}
+	}
+	return out, nil
 }
 
 // Page is a run of entries, and the log that they are of.
@@ -190,19 +203,25 @@ func (l *Log) askWithin(ctx context.Context, subject string, in, out proto.Messa
 }
 
 func (l *Log) ask(ctx context.Context, subject string, in, out proto.Message) error {
+	_, err := l.request(ctx, subject, in, out)
+	return err
+}
+
+// request is ask for who reads the answer's headers, too.
+func (l *Log) request(ctx context.Context, subject string, in, out proto.Message) (*nats.Msg, error) {
 	data, err := proto.Marshal(in)
 	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	m, err := l.nc.RequestWithContext(ctx, subject, data)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("%w: nobody answers %s", ErrUnavailable, subject)
+		return nil, fmt.Errorf("%w: nobody answers %s", ErrUnavailable, subject)
 	case err != nil:
-		return err
+		return nil, err
 	}
 	if err := endpoint.Failure(m); err != nil {
-		return readDamage(err, m.Data)
+		return nil, readDamage(err, m.Data)
 	}
-	return proto.Unmarshal(m.Data, out)
+	return m, proto.Unmarshal(m.Data, out)
 }
