@@ -213,19 +213,19 @@ const (
 	instructed = "instructed"
 	accepted   = "accepted"
 	rejected   = "rejected"
-	booked     = "booked"
+	Booked     = "booked"   // an amount stands booked that no statement has confirmed
 	returned   = "returned" // and nothing stands booked
 )
 
 // Statuses are the words for how a payment stands.
-func Statuses() []string { return []string{instructed, accepted, rejected, booked, returned} }
+func Statuses() []string { return []string{instructed, accepted, rejected, Booked, returned} }
 
 func (a *account) status() string {
 	switch {
 	case a.state.Phase == payment.Rejected:
 		return rejected
 	case !a.state.Line.Standing(eventv1.Stage_STAGE_BOOKED).IsZero():
-		return booked
+		return Booked
 	case !a.returned().IsZero():
 		return returned
 	case a.state.Phase == payment.Accepted:

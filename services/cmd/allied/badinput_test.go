@@ -265,7 +265,7 @@ func TestAnInterruptEndsAWaitForInput(t *testing.T) {
 func TestSignalsDrainThenEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
-		cmd := allied(t, "serve", "--data", dir)
+		cmd := allied(t, "serve", "--data", dir, "--listen", "127.0.0.1:0")
 		out, messages := newWatchedWriter(), newWatchedWriter()
 		cmd.Stdout, cmd.Stderr = out, messages
 		if err := cmd.Start(); err != nil {

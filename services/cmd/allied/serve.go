@@ -29,7 +29,15 @@ type serveOptions struct {
 	natsURL string
 	port    uint16
 	release time.Duration
+	// listen is where HTTP is served; empty or noListen for nowhere.
+	listen   string
+	insecure bool
 }
+
+const (
+	listenDefault = "127.0.0.1:8080"
+	noListen      = "none"
+)
 
 func (c *cli) serveCommand() *cobra.Command {
 	var o serveOptions
@@ -42,12 +50,20 @@ new, finishes what is under way and ends. A second interrupt ends it at once.
 Other commands find the server through the folder that it serves, or by --server and the address that it prints. One process serves a
 folder; to run roles apart, give each process --roles and the --nats address of the one that holds the recorder.
 
+HTTP is served at --listen: /livez, /readyz and /metrics in every process that has the address, the API where the role api runs. A process
+without that role serves HTTP only where --listen is given.
+
 Who submits is not checked yet: actors and authorities are claims, marked unverified. Therefore the server listens on loopback only.`,
 		Example: `  allied serve --sample
-  allied serve --data /var/lib/allied --port 4222
-  allied serve --profile=dev`,
+  allied serve --data /var/lib/allied --port 4222 --listen 127.0.0.1:9000
+  allied serve --profile=dev --listen none`,
 		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.serve(cmd.Context(), o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("listen") && !o.runs(boot.API) {
+				o.listen = noListen
+			}
+			return c.serve(cmd.Context(), o)
+		},
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.sample, "sample", false, "load the sample: announced US drawdown packages and synthetic pledges")
@@ -56,6 +72,8 @@ Who submits is not checked yet: actors and authorities are claims, marked unveri
 	flags.StringVar(&o.natsURL, "nats", "", "NATS server to use instead of one in this process")
 	flags.DurationVar(&o.release, "release-draws-after", 24*time.Hour, "release draws that no shipment or payment has named for so long (0: never)")
 	flags.Uint16Var(&o.port, "port", 0, "port of the NATS server in this process (0: a free one)")
+	flags.StringVar(&o.listen, "listen", listenDefault, "loopback address of HTTP (port 0: a free one; none: no HTTP)")
+	flags.BoolVar(&o.insecure, "insecure-listen", false, "let --listen reach beyond this machine, although nobody checks who acts")
 	return cmd
 }
 
@@ -65,10 +83,14 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 	}
 	cfg := boot.Config{
 		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
-		Logger: newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
+		HTTPInsecure: o.insecure,
+		Logger:       newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
 	if !o.keepsFiles() {
 		cfg.DataDir = ""
+	}
+	if o.listen != noListen {
+		cfg.HTTPListen = o.listen
 	}
 	if o.natsURL == "" {
 		cfg.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(int(o.port)))
@@ -86,7 +108,11 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 
 // keepsFiles tells whether a folder is needed: deciders hold nothing that the log does not.
 func (o serveOptions) keepsFiles() bool {
-	return o.profile != boot.ProfileDev && (len(o.roles) == 0 || slices.Contains(o.roles, boot.Recorder) || slices.Contains(o.roles, boot.Views))
+	return o.profile != boot.ProfileDev && (o.runs(boot.Recorder) || o.runs(boot.Views))
+}
+
+func (o serveOptions) runs(role string) bool {
+	return len(o.roles) == 0 || slices.Contains(o.roles, role)
 }
 
 func (c *cli) checkServe(o serveOptions) error {
@@ -106,7 +132,10 @@ func (c *cli) checkServe(o serveOptions) error {
 			return usagef("there is no role %q, only %s%s", role, strings.Join(boot.AllRoles(), ", "), didYouMean(role, boot.AllRoles()))
 		}
 	}
-	if o.sample && len(o.roles) > 0 && !slices.Contains(o.roles, boot.Pledges) {
+	if err := o.checkListen(); err != nil {
+		return err
+	}
+	if o.sample && !o.runs(boot.Pledges) {
 		return usagef("--sample sends commands of pledges, and --roles %s leaves out who decides them: add %s, or leave the sample out",
 			strings.Join(o.roles, ","), boot.Pledges)
 	}
@@ -116,7 +145,30 @@ func (c *cli) checkServe(o serveOptions) error {
 	return checkFolder(c.dataDir, true)
 }
 
+func (o serveOptions) checkListen() error {
+	if o.listen == "" || o.listen == noListen {
+		if slices.Contains(o.roles, boot.API) {
+			return usagef("--roles names %s, which serves HTTP, and --listen says that there is none; leave one of the two out", boot.API)
+		}
+		return nil
+	}
+	err := boot.CheckHTTPListen(o.listen, o.insecure)
+	switch {
+	case errors.As(err, new(*boot.BeyondLoopbackError)):
+		return usagef("--listen: %w; --insecure-listen allows it all the same", err)
+	case err != nil:
+		return usagef("--listen: %w", err)
+	}
+	return nil
+}
+
 func startFailure(err error) error {
+	if errors.As(err, new(*boot.HTTPListenError)) {
+		return &failure{
+			code: exitUnavailable, err: err,
+			remedy: "--listen names another address, such as 127.0.0.1:0 for a free port, and --listen none serves no HTTP",
+		}
+	}
 	if strings.Contains(err.Error(), "address already in use") {
 		return &failure{code: exitUnavailable, err: err, remedy: "--port names another port, and --port 0 takes a free one"}
 	}
@@ -164,6 +216,12 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 		fmt.Fprintf(&b, ", roles %s", strings.Join(o.roles, ", "))
 	}
 	b.WriteString("\n")
+	if url := node.HTTPURL(); url != "" {
+		fmt.Fprintf(&b, "HTTP is served at %s\n", url)
+		if o.insecure {
+			b.WriteString("WARNING: --insecure-listen is given, and nobody checks who acts: whoever reaches this address may submit commands in any name.\n")
+		}
+	}
 	if o.sample {
 		b.WriteString("The sample: US drawdown packages as announced; the pledges of all other donors are invented, and flagged synthetic.\n")
 	}
@@ -178,6 +236,9 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 			reach = "--data " + quoted(c.dataDir)
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", quoted(selfCommand()), command, reach)
+	}
+	if url := node.HTTPURL(); url != "" {
+		fmt.Fprintf(&b, "  curl %s/readyz\n", url)
 	}
 	b.WriteString("Ctrl-C stops it.\n")
 	return b.String()

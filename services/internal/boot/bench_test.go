@@ -13,9 +13,16 @@ import (
 
 // BenchmarkSubmit counts commands answered recorded, durable on disk, through client, NATS, decider, recorder and file log in one process.
 func BenchmarkSubmit(b *testing.B) {
-	for _, roles := range [][]string{{boot.Recorder, boot.Pledges}, boot.AllRoles()} {
-		b.Run(fmt.Sprintf("roles=%d", len(roles)), func(b *testing.B) {
-			n, err := boot.Start(b.Context(), boot.Config{DataDir: b.TempDir(), Roles: roles, Logger: zap.NewNop()})
+	for _, c := range []struct {
+		name, listen string
+		roles        []string
+	}{
+		{"recorder and pledges", "", []string{boot.Recorder, boot.Pledges}},
+		{"all", "", nil},
+		{"all with HTTP and metrics", "127.0.0.1:0", nil},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			n, err := boot.Start(b.Context(), boot.Config{DataDir: b.TempDir(), Roles: c.roles, HTTPListen: c.listen, Logger: zap.NewNop()})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -37,11 +37,12 @@ const (
 	Imports   = "imports"   // decides the commands of imports
 	Views     = "views"     // folds the log into read models, and answers queries
 	Policies  = "policies"  // sends the commands that facts call for
+	API       = "api"       // takes commands and queries over HTTP
 )
 
 // AllRoles are the roles of `allied serve`.
 func AllRoles() []string {
-	return []string{Recorder, Pledges, Shipments, Payments, Imports, Views, Policies}
+	return []string{Recorder, Pledges, Shipments, Payments, Imports, Views, Policies, API}
 }
 
 // ProfileDev keeps everything in memory.
@@ -55,15 +56,20 @@ type Config struct {
 	NATSURL string
 	// Listen is where the server in this process listens, a loopback address such as 127.0.0.1:4222; a free port where empty.
 	Listen string
+	// HTTPListen is where HTTP is served, such as 127.0.0.1:8080: health and metrics, and the API where that role runs. Nowhere where empty. An
+	// address beyond loopback needs HTTPInsecure.
+	HTTPListen   string
+	HTTPInsecure bool
 	// Profile is empty or dev.
 	Profile string
-	// Roles to start; all where empty.
+	// Roles to start; all where empty, but the API only with HTTPListen.
 	Roles []string
 	// ReleaseDrawsAfter is how long a draw may stand unused before the policies release it; 0 is for ever.
 	ReleaseDrawsAfter time.Duration
 	Logger            *zap.Logger
 
-	unlistened bool // no listener: only this process connects
+	unlistened bool             // no listener: only this process connects
+	clock      func() time.Time // tells how long a view is behind; time.Now where nil
 }
 
 // Node is the running roles of one process.
@@ -76,6 +82,9 @@ type Node struct {
 	log    es.Log            // nil without the recorder
 	logID  string
 	views  *views // nil without the role
+	front  *front // nil without HTTP
+	// metrics is nil without HTTP.
+	metrics registry
 
 	group   *errgroup.Group
 	failed  context.Context // ends when a role does before Close
@@ -97,13 +106,22 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 }
 
 func (c *Config) check() error {
+	if c.clock == nil {
+		c.clock = time.Now
+	}
 	if len(c.Roles) == 0 {
 		c.Roles = AllRoles()
+		if c.HTTPListen == "" {
+			c.Roles = slices.DeleteFunc(c.Roles, func(r string) bool { return r == API })
+		}
 	}
 	for _, r := range c.Roles {
 		if !slices.Contains(AllRoles(), r) {
 			return fmt.Errorf("start: no role %q: use some of %s", r, strings.Join(AllRoles(), ", "))
 		}
+	}
+	if err := CheckHTTPListen(c.HTTPListen, c.HTTPInsecure); err != nil {
+		return fmt.Errorf("start: %w", err)
 	}
 	switch {
 	case c.Profile != "" && c.Profile != ProfileDev:
@@ -114,14 +132,31 @@ func (c *Config) check() error {
 		return errors.New("start: a process that connects to a NATS server does not listen: leave one of the two out")
 	case c.ReleaseDrawsAfter < 0:
 		return fmt.Errorf("start: unused draws cannot be released after %s: name a time, or 0 for never", c.ReleaseDrawsAfter)
-	case c.DataDir == "" && c.Profile != ProfileDev && (slices.Contains(c.Roles, Recorder) || slices.Contains(c.Roles, Views)):
+	case c.HTTPListen == "" && c.runs(API):
+		return errors.New("start: the role api serves HTTP: name an address to listen on, or leave the role out")
+	case c.DataDir == "" && c.Profile != ProfileDev && (c.runs(Recorder) || c.runs(Views)):
 		return errors.New("start: name the ledger's folder, or use profile dev to keep all in memory")
 	}
 	return nil
 }
 
-// listenAt splits Listen. Who acts is not checked yet, so that nobody outside this machine may.
-func listenAt(listen string) (host string, port int, err error) {
+func (c *Config) runs(role string) bool { return slices.Contains(c.Roles, role) }
+
+// BeyondLoopbackError: an address that other machines reach is refused.
+type BeyondLoopbackError struct{ Listen string }
+
+func (e *BeyondLoopbackError) Error() string {
+	return fmt.Sprintf("listen on %q: only a loopback address such as 127.0.0.1 is allowed, since clients have no identities yet: actors and authorities are unverified claims", e.Listen)
+}
+
+// CheckHTTPListen refuses an address that HTTP cannot be served at.
+func CheckHTTPListen(listen string, beyond bool) error {
+	_, _, err := listenAt(listen, beyond)
+	return err
+}
+
+// listenAt splits an address to listen on. Who acts is not checked yet, so that nobody outside this machine may, unless it is meant to be beyond.
+func listenAt(listen string, beyond bool) (host string, port int, err error) {
 	if listen == "" {
 		return "127.0.0.1", 0, nil
 	}
@@ -132,14 +167,17 @@ func listenAt(listen string) (host string, port int, err error) {
 	if port, err = strconv.Atoi(text); err != nil || port < 0 || port > 65535 {
 		return "", 0, fmt.Errorf("listen on %q: %q is not a port", listen, text)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", 0, fmt.Errorf("listen on %q: only a loopback address such as 127.0.0.1 is allowed, since clients have no identities yet", listen)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !beyond {
+		return "", 0, &BeyondLoopbackError{listen}
 	}
 	return host, port, nil
 }
 
 func (n *Node) start(ctx context.Context) error {
 	if err := n.openFolder(); err != nil {
+		return err
+	}
+	if err := n.openHTTP(ctx); err != nil {
 		return err
 	}
 	if err := n.openNATS(); err != nil {
@@ -157,14 +195,19 @@ func (n *Node) start(ctx context.Context) error {
 		{Views, n.startViews},
 		{Policies, n.startPolicies},
 	} {
-		if slices.Contains(n.cfg.Roles, r.name) {
+		if n.cfg.runs(r.name) {
 			if err := r.start(ctx); err != nil {
 				return err
 			}
 		}
 	}
+	if n.front != nil {
+		if err := n.startHTTP(); err != nil {
+			return err
+		}
+	}
 	if n.folder != nil {
-		return n.folder.announce(Owner{URL: n.URL(), LogID: n.logID})
+		return n.folder.announce(Owner{URL: n.URL(), HTTPURL: n.HTTPURL(), LogID: n.logID})
 	}
 	return nil
 }
@@ -187,7 +230,7 @@ func (n *Node) openNATS() error {
 		n.dial = func(opts ...nats.Option) (*nats.Conn, error) { return Dial(n.cfg.NATSURL, opts...) }
 		return nil
 	}
-	host, port, err := listenAt(n.cfg.Listen)
+	host, port, err := listenAt(n.cfg.Listen, false)
 	if err != nil {
 		return err
 	}
@@ -207,7 +250,10 @@ func (n *Node) startRecorder(ctx context.Context) error {
 	}
 	n.log, n.logID = log, log.ID().String()
 	n.closers = append(n.closers, log.Close)
-	cfg := recorder.Config{Clock: time.Now, Logger: n.zap}
+	if err := n.register(logMetrics{log}); err != nil {
+		return err
+	}
+	cfg := recorder.Config{Clock: time.Now, Logger: n.zap, Metrics: n.metrics}
 	if n.folder != nil {
 		if cfg.Dir, err = filepath.Abs(n.cfg.DataDir); err != nil {
 			return fmt.Errorf("start recorder: %w", err)
@@ -222,7 +268,7 @@ func (n *Node) startRecorder(ctx context.Context) error {
 }
 
 func startHost[S, C any](n *Node, spec command.Spec[S, C]) error {
-	h, err := command.New(n.dial, spec, command.Config{Logger: n.zap})
+	h, err := command.New(n.dial, spec, command.Config{Logger: n.zap, Metrics: n.metrics})
 	if err != nil {
 		return err
 	}
@@ -246,6 +292,14 @@ func (n *Node) URL() string {
 		return n.cfg.NATSURL
 	}
 	return n.server.URL()
+}
+
+// HTTPURL is where this machine reaches the node's HTTP listener; empty without one.
+func (n *Node) HTTPURL() string {
+	if n.front == nil {
+		return ""
+	}
+	return n.front.url()
 }
 
 // LogID names the log of this node's recorder; empty without one.

@@ -20,11 +20,12 @@ const (
 	lockName     = "server.lock"
 )
 
-// Owner is the process that holds a folder. URL is empty where it serves nobody else.
+// Owner is the process that holds a folder. URL is empty where it serves nobody else, and HTTPURL where it serves no HTTP.
 type Owner struct {
-	URL   string `json:"url"`
-	LogID string `json:"log_id"`
-	PID   int    `json:"pid"`
+	URL     string `json:"url"`
+	HTTPURL string `json:"http_url,omitempty"`
+	LogID   string `json:"log_id"`
+	PID     int    `json:"pid"`
 }
 
 // InUseError: another process writes the folder.

@@ -45,7 +45,11 @@ func (n *Node) openLog(ctx context.Context) (es.Log, error) {
 			return nil, &LostLogError{dir, marks[0], "the log cannot be found: " + err.Error()}
 		}
 	}
-	log, err := filelog.Open(filelog.Config{Dir: dir, Logger: n.zap})
+	committed, err := n.commits()
+	if err != nil {
+		return nil, err
+	}
+	log, err := filelog.Open(filelog.Config{Dir: dir, Committed: committed, Logger: n.zap})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
+	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/allied-ledger/allied/services/query"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
@@ -27,12 +28,17 @@ import (
 // atLeastWaitMax bounds how long a query waits for a view to reach the position that it asks for.
 const atLeastWaitMax = 10 * time.Second
 
+// headWaitMax bounds how long the recorder is waited for to tell how far a view is behind it.
+const headWaitMax = time.Second
+
 // views is the role that folds the log into read models, and answers queries to them.
 type views struct {
-	nc      *nats.Conn // the feed's
+	source  engine.Source
 	sink    engine.Sink
 	server  *query.Server
 	workers map[string]*engine.Worker // by the name of their view
+	figures *figures                  // nil without metrics
+	clock   func() time.Time
 	zap     *zap.Logger
 }
 
@@ -71,10 +77,16 @@ func (n *Node) startViews(context.Context) error {
 	if err != nil {
 		return err
 	}
-	source, cfg := feed.New(nc, n.zap), engine.Config{Logger: n.zap}
-	n.views = &views{nc: nc, sink: sink, server: server, workers: map[string]*engine.Worker{}, zap: n.zap}
+	n.views = &views{source: feed.New(nc, n.zap), sink: sink, server: server, workers: map[string]*engine.Worker{}, clock: n.cfg.clock, zap: n.zap}
+	if n.metrics != nil {
+		n.views.figures = &figures{views: sink, zap: n.zap}
+		if err := n.register(viewMetrics{n.views}, n.views.figures); err != nil {
+			return err
+		}
+	}
+	cfg := engine.Config{Logger: n.zap, Clock: n.cfg.clock}
 	for _, create := range created {
-		n.views.workers[create().Spec().Name] = engine.NewWorker(create, source, sink, cfg)
+		n.views.workers[create().Spec().Name] = engine.NewWorker(create, n.views.source, sink, cfg)
 	}
 	n.run(Views, n.views)
 	return n.views.serve()
@@ -94,9 +106,33 @@ func (n *Node) openSink(name string) (engine.Sink, error) {
 }
 
 func (v *views) serve() error {
-	return serveViews(v.server, v.sink, func(ctx context.Context, spec engine.Spec, at es.Position) error {
-		return await(ctx, v.workers[spec.Name], at)
-	})
+	return errors.Join(
+		serveViews(v.server, v.sink, func(ctx context.Context, spec engine.Spec, at es.Position) error {
+			return await(ctx, v.workers[spec.Name], at)
+		}),
+		query.Handle(v.server, health.Query, func(ctx context.Context, _ struct{}) (health.Answer, error) { return v.status(ctx), nil }),
+	)
+}
+
+// status tells how far each view is, in the order in which a state hash takes them.
+func (v *views) status(ctx context.Context) (out health.Answer) {
+	ctx, cancel := context.WithTimeout(ctx, headWaitMax)
+	defer cancel()
+	head, err := v.source.Head(ctx)
+	for _, spec := range Specs() {
+		s := v.workers[spec.Name].Status()
+		view := health.View{
+			View: spec.Name, Position: s.Checkpoint.Position, Ordinal: s.Checkpoint.Ordinal, Events: s.Checkpoint.Events(), Stopped: s.Stopped,
+		}
+		if s.Err != nil {
+			view.Error = s.Err.Error()
+		}
+		if err == nil {
+			view.Behind(health.Head{Position: head.Position, Events: head.Events}, s.AtHead, v.clock())
+		}
+		out.Views = append(out.Views, view)
+	}
+	return out
 }
 
 // awaiting returns once a view holds a position.
@@ -158,7 +194,7 @@ func await(ctx context.Context, w *engine.Worker, at es.Position) error {
 	err := w.Await(ctx, at)
 	if s := w.Status(); s.Stopped {
 		return &es.Refusal{
-			Code: "view_stopped", Reason: s.Err.Error(), Remedy: "mend the cause and restart the service; `allied replay --verify` checks the log",
+			Code: "view_stopped", Reason: s.Err.Error(), Remedy: health.StoppedRemedy,
 		}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -178,6 +214,12 @@ func (v *views) Run(ctx context.Context) error {
 			if err := w.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				v.zap.Error("view stopped", zap.String("view", name), zap.Error(err))
 			}
+			return nil
+		})
+	}
+	if v.figures != nil {
+		g.Go(func() error {
+			v.figures.run(ctx)
 			return nil
 		})
 	}

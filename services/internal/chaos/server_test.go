@@ -39,7 +39,8 @@ type server struct {
 // serve starts a server on a folder and returns once it answers.
 func serve(t *testing.T, binary, dir string, flags ...string) *server {
 	t.Helper()
-	s := &server{t: t, cmd: exec.Command(binary, append([]string{"serve", "--data", dir}, flags...)...), stderr: new(bytes.Buffer)}
+	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0"}, flags...)
+	s := &server{t: t, cmd: exec.Command(binary, args...), stderr: new(bytes.Buffer)}
 	s.cmd.Stderr = s.stderr
 	s.cmd.Env = append(os.Environ(), "NO_COLOR=1")
 	stdout, err := s.cmd.StdoutPipe()

@@ -1,0 +1,113 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/payments"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+const (
+	// figuresPauseMin bounds how often the figures are computed, and figuresPauseTimes how large a part of the time that takes: a twentieth.
+	figuresPauseMin   = time.Second
+	figuresPauseTimes = 20
+	figuresWaitMax    = time.Minute
+)
+
+// figures are what metrics tell of the books. They read whole tables, so they are computed beside the scrapes, when the views have moved.
+type figures struct {
+	views engine.Views
+	zap   *zap.Logger
+	now   atomic.Pointer[bookFigures] // nil where they are not known
+}
+
+type bookFigures struct {
+	at     [2]es.Position // of the views that they are from
+	trial  balances.TrialBalance
+	booked int
+}
+
+var (
+	trialAssets     = prometheus.NewDesc("allied_trial_balance_assets", "Assets in the balances.", nil, nil)
+	trialUnbalanced = prometheus.NewDesc("allied_trial_balance_unbalanced_assets", "Assets whose postings do not sum to zero: damage, or a bug.", nil, nil)
+	trialPosition   = prometheus.NewDesc("allied_trial_balance_position", "Position of the last event that the trial balance holds.", nil, nil)
+	unreconciled    = prometheus.NewDesc("allied_payments_unreconciled", "Payments of which an amount stands booked that no bank statement has confirmed.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (f *figures) Describe(to chan<- *prometheus.Desc) {
+	to <- trialAssets
+	to <- trialUnbalanced
+	to <- trialPosition
+	to <- unreconciled
+}
+
+// Collect implements prometheus.Collector. Figures that are not known are left out.
+func (f *figures) Collect(to chan<- prometheus.Metric) {
+	now := f.now.Load()
+	if now == nil {
+		return
+	}
+	gauge(to, trialAssets, float64(now.trial.Assets))
+	gauge(to, trialUnbalanced, float64(len(now.trial.Unbalanced)))
+	gauge(to, trialPosition, float64(now.at[0]))
+	gauge(to, unreconciled, float64(now.booked))
+}
+
+// run computes the figures until ctx ends. A failure leaves them unknown until the next try.
+func (f *figures) run(ctx context.Context) {
+	for {
+		began := time.Now()
+		next, err := f.compute(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !errors.As(err, new(*engine.NoViewError)): // which the worker is about to make
+			f.zap.Warn("the figures of the books cannot be told", zap.Error(err))
+		case next != nil && len(next.trial.Unbalanced) > 0:
+			f.zap.Error("postings do not sum to zero", zap.Strings("assets", next.trial.Unbalanced), zap.Uint64("position", uint64(next.at[0])))
+		}
+		f.now.Store(next)
+		if !sleep(ctx, max(figuresPauseMin, figuresPauseTimes*time.Since(began))) {
+			return
+		}
+	}
+}
+
+// compute returns the figures of one moment; those that are known where nothing has moved.
+func (f *figures) compute(ctx context.Context) (out *bookFigures, err error) {
+	ctx, cancel := context.WithTimeout(ctx, figuresWaitMax)
+	defer cancel()
+	err = f.views.View(ctx, func(s engine.Snapshot) error {
+		var at [2]es.Position
+		for i, spec := range []engine.Spec{balances.Spec, payments.Spec} {
+			c, err := s.Checkpoint(ctx, spec)
+			if err != nil {
+				return err
+			}
+			at[i] = c.Position
+		}
+		if now := f.now.Load(); now != nil && now.at == at {
+			out = now
+			return nil
+		}
+		trial, err := balances.Trial(ctx, s)
+		if err != nil {
+			return err
+		}
+		booked, err := payments.List(ctx, s, payments.ListRequest{Status: payments.Booked, Limit: 1})
+		if err != nil {
+			return err
+		}
+		out = &bookFigures{at, trial, booked.Total}
+		return nil
+	})
+	return out, err
+}
