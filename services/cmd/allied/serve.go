@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/nats-io/nats.go"
@@ -239,6 +240,9 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	}
 	if url := node.HTTPURL(); url != "" {
 		fmt.Fprintf(&b, "  curl %s/readyz\n", url)
+		if o.runs(boot.API) {
+			fmt.Fprintf(&b, "  curl --json '{\"limit\": 2}' %s%s\n", url, apiv1connect.LedgerServicePledgesProcedure)
+		}
 	}
 	b.WriteString("Ctrl-C stops it.\n")
 	return b.String()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/gateway"
 	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,14 +86,19 @@ func (n *Node) startHTTP() (err error) {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics, promhttp.HandlerOpts{
 		Timeout: scrapeWaitMax, MaxRequestsInFlight: scrapesInFlightMax, ErrorHandling: promhttp.ContinueOnError, ErrorLog: zap.NewStdLog(n.zap),
 	}))
+	if n.cfg.runs(API) {
+		api, err := gateway.New(f.ledger)
+		if err != nil {
+			return err
+		}
+		mux.Handle("/", api)
+	}
 	took, err := newRequestMetrics(n.metrics)
 	if err != nil {
 		return err
 	}
-	f.server = &http.Server{
-		Handler: promhttp.InstrumentHandlerDuration(took, mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 32 << 10, ErrorLog: zap.NewStdLog(n.zap),
-	}
+	f.server = gateway.NewServer(mux)
+	f.server.Handler, f.server.ErrorLog = promhttp.InstrumentHandlerDuration(took, f.server.Handler), zap.NewStdLog(n.zap)
 	n.run("http", f)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,14 +18,12 @@ import (
 	"testing"
 	"time"
 
-	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
 	"github.com/allied-ledger/allied/services/internal/boot"
-	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/internal/health"
-	"github.com/allied-ledger/allied/services/recorder"
-	"github.com/nats-io/nats.go"
 	"go.uber.org/zap/zaptest"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 // get asks a node over HTTP.
@@ -137,7 +136,11 @@ func TestAStoppedViewIsNotReady(t *testing.T) {
 	stopViews()
 
 	stopHome()
-	if f := failing(awaitReady(t, api, http.StatusServiceUnavailable)); f.Check != "nats" || f.Remedy == "" {
+	f := failing(awaitReady(t, api, http.StatusServiceUnavailable))
+	for f.Check == "recorder" { // until the connection is known to be gone
+		f = failing(awaitReady(t, api, http.StatusServiceUnavailable))
+	}
+	if f.Check != "nats" || f.Remedy == "" {
 		t.Errorf("without NATS: %+v", f)
 	}
 }
@@ -149,7 +152,10 @@ func TestAViewThatIsLongBehindIsNotReady(t *testing.T) {
 	clock := func() time.Time { return time.Unix(1_700_000_000, 0).Add(time.Duration(minutes.Load()) * time.Minute) }
 	n, _ := start(t, boot.Config{DataDir: dir, HTTPListen: freePort}.WithClock(clock))
 	c, _ := connect(t, boot.Target{DataDir: dir})
-	submit(t, c, commit("1.00"), "recorded")
+	first := submit(t, c, commit("1.00"), "recorded")
+	if err := boot.AwaitViews(t.Context(), c, es.Position(first.Position)); err != nil {
+		t.Fatal(err)
+	}
 	awaitReady(t, n, http.StatusOK)
 
 	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "views.db")+"?_pragma=busy_timeout(10000)&_txlock=immediate")
@@ -213,55 +219,58 @@ func TestHTTPIsNotServedWhereItMustNot(t *testing.T) {
 	}
 }
 
-// A node that is closed answers the request that it has, and takes no other.
+// A node that is closed lets the command come in whole that has begun to, records it, answers, and takes no other.
 func TestCloseAnswersTheRequestUnderWay(t *testing.T) {
-	s, err := embednats.Start(embednats.Config{Logger: zaptest.NewLogger(t)})
+	n, stop := start(t, boot.Config{DataDir: t.TempDir(), HTTPListen: freePort})
+	address := strings.TrimPrefix(n.HTTPURL(), "http://")
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Close)
-	nc, err := s.Dial()
+	defer conn.Close()
+	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(commit("1.00"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
-	asked := make(chan *nats.Msg, 1) // the test is the recorder, and takes its time
-	if _, err := nc.ChanSubscribe(recorder.HeadSubject, asked); err != nil {
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		apiv1connect.LedgerServiceSubmitProcedure, address, len(body))
+	if _, err := io.WriteString(conn, head); err != nil {
 		t.Fatal(err)
 	}
-	if err := nc.Flush(); err != nil {
+	answer := bufio.NewReader(conn)
+	if line, err := answer.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") { // the handler has begun
+		t.Fatalf("answered %q, %v", line, err)
+	}
+	if _, err := answer.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	n, stop := start(t, boot.Config{NATSURL: s.URL(), Roles: []string{boot.Pledges}, HTTPListen: freePort})
-	answered := make(chan []health.Check, 1)
-	go func() { answered <- awaitReady(t, n, http.StatusOK) }()
-	question := <-asked
 	stopped := make(chan struct{})
 	go func() {
 		stop()
 		close(stopped)
 	}()
 	for { // until nothing new is taken
-		conn, err := net.Dial("tcp", strings.TrimPrefix(n.HTTPURL(), "http://"))
+		other, err := net.Dial("tcp", address)
 		if err != nil {
 			break
 		}
-		_ = conn.Close()
+		_ = other.Close()
 	}
 	select {
 	case <-stopped:
 		t.Error("closed with a request under way")
 	default:
 	}
-	data, err := proto.Marshal(&logv1.Head{LogId: "e7f7a1b6-0000-4000-8000-000000000000"})
+	if _, err := conn.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(answer, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := question.Respond(data); err != nil {
-		t.Fatal(err)
-	}
-	if checks := <-answered; len(checks) != 2 {
-		t.Errorf("answered %+v", checks)
+	text, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(text), `"recorded"`) {
+		t.Errorf("answered %d %s, %v", res.StatusCode, text, err)
 	}
 	<-stopped
 }
