@@ -323,10 +323,12 @@ func served(t *testing.T, args ...string) (url string, stop func() int, messages
 	ctx, cancel := context.WithCancel(t.Context())
 	out, messages := newWatchedWriter(), newWatchedWriter()
 	ended := make(chan int, 1)
+	running, over := context.WithCancel(t.Context())
 	go func() {
+		defer over()
 		ended <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...), strings.NewReader(""), out, messages)
 	}()
-	out.await(t.Context(), t, regexp.MustCompile(`Ctrl-C`))
+	out.await(running, t, regexp.MustCompile(`Ctrl-C`))
 	code := -1
 	stop = func() int {
 		if cancel(); code < 0 {
