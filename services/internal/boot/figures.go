@@ -63,18 +63,23 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 
 // run computes the figures until ctx ends. A failure leaves them unknown until the next try.
 func (f *figures) run(ctx context.Context) {
+	told := "" // an error that lasts is logged once
 	for {
 		began := time.Now()
 		next, err := f.compute(ctx)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil && !errors.As(err, new(*engine.NoViewError)): // which the worker is about to make
-			f.zap.Warn("the figures of the books cannot be told", zap.Error(err))
-		case next != nil && len(next.trial.Unbalanced) > 0:
+		}
+		if before := f.now.Swap(next); next != nil && next != before && len(next.trial.Unbalanced) > 0 {
 			f.zap.Error("postings do not sum to zero", zap.Strings("assets", next.trial.Unbalanced), zap.Uint64("position", uint64(next.at[0])))
 		}
-		f.now.Store(next)
+		switch {
+		case err == nil:
+			told = ""
+		case !errors.As(err, new(*engine.NoViewError)) && told != err.Error(): // a view that is not there its worker is about to make
+			told = err.Error()
+			f.zap.Warn("the figures of the books cannot be told", zap.Error(err))
+		}
 		if !sleep(ctx, max(figuresPauseMin, figuresPauseTimes*time.Since(began))) {
 			return
 		}
