@@ -99,6 +99,15 @@ func TestMetricsTellOfTheBooks(t *testing.T) {
 	if err := json.Unmarshal([]byte(must(t, "payments", "--status", "booked", "--data", dir, "-o", "json")), &booked); err != nil || booked.Total == 0 {
 		t.Fatalf("%d payments are booked: %v", booked.Total, err)
 	}
+	var listed struct {
+		Summary []struct {
+			Kind string
+			Open int
+		}
+	}
+	if err := json.Unmarshal([]byte(must(t, "exceptions", "--data", dir, "-o", "json")), &listed); err != nil || len(listed.Summary) == 0 {
+		t.Fatalf("exceptions %+v: %v", listed, err)
+	}
 	about := must(t, "replay", "--data", dir, "-o", "json")
 	var end struct{ Position, Events float64 }
 	if err := json.Unmarshal([]byte(about), &end); err != nil {
@@ -146,6 +155,11 @@ func TestMetricsTellOfTheBooks(t *testing.T) {
 	} {
 		if got, ok := measured(families, want.name, want.labels...); !ok || got != want.value {
 			t.Errorf("%s%v is %v (%t), want %v", want.name, want.labels, got, ok, want.value)
+		}
+	}
+	for _, kind := range listed.Summary {
+		if got, ok := measured(families, "allied_exceptions_open", kind.Kind); !ok || got != float64(kind.Open) {
+			t.Errorf("%v open exceptions of kind %s, want %d", got, kind.Kind, kind.Open)
 		}
 	}
 	for _, name := range []string{

@@ -9,6 +9,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -29,15 +30,20 @@ type figures struct {
 }
 
 type bookFigures struct {
-	at     [2]es.Position // of the views that they are from
-	trial  balances.TrialBalance
-	booked int
+	at         [len(figured)]es.Position
+	trial      balances.TrialBalance
+	booked     int
+	exceptions map[string]int // open, by kind
 }
+
+// figured are the views that the figures are from.
+var figured = [...]engine.Spec{balances.Spec, payments.Spec, exceptions.Spec}
 
 var (
 	trialAssets     = prometheus.NewDesc("allied_trial_balance_assets", "Assets in the balances.", nil, nil)
 	trialUnbalanced = prometheus.NewDesc("allied_trial_balance_unbalanced_assets", "Assets whose postings do not sum to zero: damage, or a bug.", nil, nil)
 	trialPosition   = prometheus.NewDesc("allied_trial_balance_position", "Position of the last event that the trial balance holds.", nil, nil)
+	openExceptions  = prometheus.NewDesc("allied_exceptions_open", "Exceptions that nothing has resolved, by kind.", []string{"kind"}, nil)
 	unreconciled    = prometheus.NewDesc("allied_payments_unreconciled", "Payments of which an amount stands booked that no bank statement has confirmed.", nil, nil)
 )
 
@@ -46,6 +52,7 @@ func (f *figures) Describe(to chan<- *prometheus.Desc) {
 	to <- trialAssets
 	to <- trialUnbalanced
 	to <- trialPosition
+	to <- openExceptions
 	to <- unreconciled
 }
 
@@ -59,6 +66,9 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	gauge(to, trialUnbalanced, float64(len(now.trial.Unbalanced)))
 	gauge(to, trialPosition, float64(now.at[0]))
 	gauge(to, unreconciled, float64(now.booked))
+	for _, kind := range exceptions.Kinds() {
+		gauge(to, openExceptions, float64(now.exceptions[kind]), kind)
+	}
 }
 
 // run computes the figures until ctx ends. A failure leaves them unknown until the next try.
@@ -91,8 +101,8 @@ func (f *figures) compute(ctx context.Context) (out *bookFigures, err error) {
 	ctx, cancel := context.WithTimeout(ctx, figuresWaitMax)
 	defer cancel()
 	err = f.views.View(ctx, func(s engine.Snapshot) error {
-		var at [2]es.Position
-		for i, spec := range []engine.Spec{balances.Spec, payments.Spec} {
+		var at [len(figured)]es.Position
+		for i, spec := range figured {
 			c, err := s.Checkpoint(ctx, spec)
 			if err != nil {
 				return err
@@ -111,7 +121,15 @@ func (f *figures) compute(ctx context.Context) (out *bookFigures, err error) {
 		if err != nil {
 			return err
 		}
-		out = &bookFigures{at, trial, booked.Total}
+		listed, err := exceptions.List(ctx, s, exceptions.ListRequest{Status: exceptions.All, Limit: 1})
+		if err != nil {
+			return err
+		}
+		open := map[string]int{}
+		for _, kind := range listed.Summary {
+			open[kind.Kind] = kind.Open
+		}
+		out = &bookFigures{at, trial, booked.Total, open}
 		return nil
 	})
 	return out, err
