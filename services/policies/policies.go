@@ -237,7 +237,8 @@ func (r *Runner) propose(ctx context.Context) (due []Proposal, next func(context
 
 // sendAll sends commands, some at once, until waiting ends or one has no certain answer, which is the error.
 func (r *Runner) sendAll(ctx, waiting context.Context, due []Proposal) error {
-	var mu sync.Mutex // guards refused
+	var mu sync.Mutex // guards recorded and r.refused
+	recorded := 0
 	g, going := errgroup.WithContext(waiting)
 	g.SetLimit(inFlightCommandsMax)
 	for _, p := range due {
@@ -245,40 +246,42 @@ func (r *Runner) sendAll(ctx, waiting context.Context, due []Proposal) error {
 			break
 		}
 		g.Go(func() error {
-			refused, err := r.send(ctx, p)
-			if refused {
-				mu.Lock()
-				defer mu.Unlock()
+			a, err := r.send(ctx, p)
+			mu.Lock()
+			defer mu.Unlock()
+			switch a.GetOutcome() {
+			case command.Recorded:
+				recorded++
+			case command.Refused:
 				r.refused[p.Command.CommandId] = true
 			}
 			return err
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	if recorded > 0 {
+		r.zap.Info("policy's commands recorded", zap.Int("commands", recorded))
+	}
+	return err
 }
 
-// send sends one command if it is still called for, and tells whether it was refused. An error leaves open whether it was recorded.
-func (r *Runner) send(ctx context.Context, p Proposal) (refused bool, err error) {
+// send sends one command if it is still called for; its answer is nil where it is not. An error leaves open whether it was recorded.
+func (r *Runner) send(ctx context.Context, p Proposal) (*apiv1.Answer, error) {
 	wanted, err := p.Confirm(ctx, r.ledger)
 	if err != nil || !wanted {
-		return false, err
+		return nil, err
 	}
 	cmd := p.Command
 	a, err := r.ledger.Submit(ctx, cmd)
-	if err != nil {
-		return false, err
-	}
-	switch a.Outcome {
-	case command.Recorded, command.Repeated:
-		r.zap.Info("policy's command recorded", zap.String("stream", cmd.Stream), zap.String("command", cmd.CommandId), zap.Uint64("position", a.Position))
-		return false, nil
-	case command.Refused:
-		if a.Code == "command_id_reused" { // recorded already, on another day or by a policy that is set otherwise
-			return true, nil
-		}
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Outcome == command.Busy || a.Outcome == command.Unknown:
+		return nil, fmt.Errorf("command %s to %s is %s: %s: %s", cmd.CommandId, cmd.Stream, a.Outcome, a.Code, a.Reason)
+	// An id that is used is ours: recorded on another day, or by a policy that is set otherwise.
+	case a.Outcome == command.Refused && a.Code != "command_id_reused":
 		r.zap.Warn("policy's command refused", zap.String("stream", cmd.Stream), zap.String("command", cmd.CommandId), zap.String("code", a.Code),
 			zap.String("field", a.Field), zap.String("reason", a.Reason))
-		return true, nil
 	}
-	return false, fmt.Errorf("command %s to %s is %s: %s: %s", cmd.CommandId, cmd.Stream, a.Outcome, a.Code, a.Reason)
+	return a, nil
 }
