@@ -25,6 +25,7 @@ var areas = []struct {
 	{"Sending a command, and drawing on a pledge", []string{"services/client", "services/internal/reservation"}},
 	{"The event store", []string{"services/recorder", "events/filelog"}},
 	{"Questions to views", []string{"projections", "services/query", "services/internal/boot"}},
+	{"Requests over HTTP", []string{"services/gateway"}},
 }
 
 func areaOf(dir string) string {

@@ -74,13 +74,21 @@ type LedgerServiceClient interface {
 	Submit(context.Context, *v1.Command) (*v1.Answer, error)
 	// SubmitMany sends commands, those of one stream in order, and answers each at its place. It is no transaction: each command stands alone.
 	SubmitMany(context.Context, *v1.SubmitManyRequest) (*v1.SubmitManyResponse, error)
+	// Balances sums what reached a stage, or stands there, by donor, category and more.
 	Balances(context.Context, *v1.BalancesRequest) (*v1.BalancesResponse, error)
+	// Pledges lists pledges with what reached each stage, page by page.
 	Pledges(context.Context, *v1.PledgesRequest) (*v1.PledgesResponse, error)
+	// Pledge shows one pledge with the ladder of each of its lines.
 	Pledge(context.Context, *v1.PledgeRequest) (*v1.PledgeResponse, error)
+	// Shipments lists shipments, page by page.
 	Shipments(context.Context, *v1.ShipmentsRequest) (*v1.ShipmentsResponse, error)
+	// Shipment shows one shipment with the ladder of each of its lines, and what went wrong.
 	Shipment(context.Context, *v1.ShipmentRequest) (*v1.ShipmentResponse, error)
+	// Payments lists payments, page by page.
 	Payments(context.Context, *v1.PaymentsRequest) (*v1.PaymentsResponse, error)
+	// Payment shows one payment with its parties and what stands at each rung.
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
+	// Exceptions lists what somebody must look at, the oldest first.
 	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
@@ -307,13 +315,21 @@ type LedgerServiceHandler interface {
 	Submit(context.Context, *v1.Command) (*v1.Answer, error)
 	// SubmitMany sends commands, those of one stream in order, and answers each at its place. It is no transaction: each command stands alone.
 	SubmitMany(context.Context, *v1.SubmitManyRequest) (*v1.SubmitManyResponse, error)
+	// Balances sums what reached a stage, or stands there, by donor, category and more.
 	Balances(context.Context, *v1.BalancesRequest) (*v1.BalancesResponse, error)
+	// Pledges lists pledges with what reached each stage, page by page.
 	Pledges(context.Context, *v1.PledgesRequest) (*v1.PledgesResponse, error)
+	// Pledge shows one pledge with the ladder of each of its lines.
 	Pledge(context.Context, *v1.PledgeRequest) (*v1.PledgeResponse, error)
+	// Shipments lists shipments, page by page.
 	Shipments(context.Context, *v1.ShipmentsRequest) (*v1.ShipmentsResponse, error)
+	// Shipment shows one shipment with the ladder of each of its lines, and what went wrong.
 	Shipment(context.Context, *v1.ShipmentRequest) (*v1.ShipmentResponse, error)
+	// Payments lists payments, page by page.
 	Payments(context.Context, *v1.PaymentsRequest) (*v1.PaymentsResponse, error)
+	// Payment shows one payment with its parties and what stands at each rung.
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
+	// Exceptions lists what somebody must look at, the oldest first.
 	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
