@@ -30,7 +30,7 @@ const (
 
 // Spec declares the view. Stages, bases and assets of pledge_amounts are those of the view balances; the standing amounts of one pledge in
 // one asset sum to zero.
-var Spec = engine.Spec{Name: "pledges", Version: 3, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "pledges", Version: 4, Tables: []engine.Table{
 	pledgeTable: {Name: "pledges", Key: 1, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text},
 		{Name: "donor", Kind: engine.Text},
@@ -136,10 +136,21 @@ func (p *Projection) Fold(f *es.Fact) error {
 		a.events++
 		a.days.Widen(f.Envelope.GetEffective())
 		a.flag(f.Envelope.GetFlags())
-		p.cite(a, f.Envelope.GetSources())
+		if f.Stream == pledge && !drawn(f.Event) {
+			p.cite(a, f.Envelope.GetSources())
+		}
 		p.describe(a, f)
 		return p.post(a)
 	})
+}
+
+// drawn tells the facts of a draw, which cite what its shipment or payment does: an outside id there names no pledge.
+func drawn(e es.Event) bool {
+	switch e.(type) {
+	case *eventv1.DrawReserved, *eventv1.DrawReleased, *eventv1.DrawSettled:
+		return true
+	}
+	return false
 }
 
 // account returns the pledge that a fact is about to change.

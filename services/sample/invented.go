@@ -42,8 +42,8 @@ func invented() []*apiv1.Command {
 	var out []*apiv1.Command
 	for i, g := range guarantors {
 		v := &invention{g.donor, g.currency, rand.NewPCG(seed, uint64(i))}
-		out = append(out, v.budgetSupport()...)
-		out = append(out, v.arms()...)
+		out = append(out, v.budgetSupport(i)...)
+		out = append(out, v.arms(i)...)
 		out = append(out, v.airDefence(i)...)
 		switch i % 4 {
 		case 0:
@@ -88,8 +88,8 @@ func (v *invention) millions(n int) string {
 	return money.New(int64(n) * 100_000_000).Text(2)
 }
 
-// budgetSupport: announced, committed, allocated in part, due in tranches, one of them drawn.
-func (v *invention) budgetSupport() []*apiv1.Command {
+// budgetSupport: announced, committed, allocated in part, due in tranches, the first of them paid. Every fourth guarantor cites no document.
+func (v *invention) budgetSupport(i int) []*apiv1.Command {
 	p := v.promise("budget support")
 	tranche := v.between(5, 40)
 	total, asset := 6*tranche, v.asset()
@@ -98,15 +98,29 @@ func (v *invention) budgetSupport() []*apiv1.Command {
 	p.announce(day(1, 15), "Budget support, announced", p.line("announced", "Budget support", "FIN.BUDGET", "grant", asset, v.millions(total+tranche)))
 	p.commit(day(2, 20), "Budget support", "firm", p.line("commitment", "Budget support", "FIN.BUDGET", "grant", asset, v.millions(total)))
 	p.allocate("year 1", day(3, 1), "Budget support, year 1", p.line("allocation", "Budget support, year 1", "FIN.BUDGET", "grant", asset, v.millions(3*tranche)))
-	for i := range 3 {
-		p.fallDue("tranche "+strconv.Itoa(i+1), day(3, 1), day(4+3*i, 30), p.id("allocation"), asset, v.millions(tranche))
+	for n := range 3 {
+		p.fallDue("tranche "+strconv.Itoa(n+1), day(3, 1), day(4+3*n, 30), p.id("allocation"), asset, v.millions(tranche))
 	}
-	p.draw("draw 1", day(4, 20), p.id("allocation"), asset, v.millions(tranche), "payment")
+	const part = "payment 1"
+	p.on("payment", part, "instruct", day(4, 20)).Body = &apiv1.Command_InstructPayment{InstructPayment: &apiv1.InstructPayment{
+		Pledge: p.stream(), Allocation: p.id("allocation"), Asset: asset, Amount: v.millions(tranche), Tranche: p.id("tranche 1"),
+		Debtor: &apiv1.PaymentParty{Name: "Treasury of " + v.donor}, Creditor: &apiv1.PaymentParty{Name: "Treasury of " + beneficiary},
+		EndToEndId: fmt.Sprintf("%s-%d-1", v.donor, year),
+	}}
+	p.on("payment", part, "accept", day(4, 22)).Body = &apiv1.Command_AcceptPayment{AcceptPayment: &apiv1.AcceptPayment{Status: "ACSP"}}
+	booked := p.on("payment", part, "book", day(4, 24))
+	booked.Body = &apiv1.Command_BookPayment{BookPayment: &apiv1.BookPayment{
+		Asset: asset, Fee: strconv.Itoa(12 + i), Point: "credited", BankReference: fmt.Sprintf("B-%d", 4000+i),
+	}}
+	if i%4 != 3 {
+		booked.Sources = []*eventv1.Source{{Publisher: Invented, ExternalId: booked.GetBookPayment().BankReference, ContentHash: p.hash("statement")}}
+	}
 	return p.out
 }
 
-// arms: a package with pieces, drawn in two shipments of which one is called off.
-func (v *invention) arms() []*apiv1.Command {
+// arms: a package with pieces, carried by two shipments of which the second is called off. Of every fifth the first leaves without a manifest, and
+// of every fourth a part does not come.
+func (v *invention) arms(i int) []*apiv1.Command {
 	p := v.promise("arms")
 	part := v.between(3, 25)
 	asset := v.asset()
@@ -114,12 +128,27 @@ func (v *invention) arms() []*apiv1.Command {
 	day := func(month, d int) string { return fmt.Sprintf("%d-%02d-%02d", year, month, d) }
 	p.commit(day(5, 10), "Artillery and ammunition", "firm", p.line("commitment", "Artillery and ammunition", "MIL.MIXED", "in_kind", asset, v.millions(5*part)))
 	p.allocate("package", day(5, 24), "Artillery package", p.line("allocation", "Artillery package", "MIL.MIXED", "in_kind", asset, v.millions(4*part)),
-		pieces("155 mm howitzer", "MIL.ARTY", strconv.Itoa(v.between(4, 24))),
-		pieces("155 mm shell", "MIL.AMMO", strconv.Itoa(500*v.between(4, 60))),
-		pieces("truck", "MIL.EQUIP", strconv.Itoa(v.between(10, 90))))
-	p.draw("shipment 1", day(6, 5), p.id("allocation"), asset, v.millions(2*part), "shipment")
-	p.draw("shipment 2", day(6, 30), p.id("allocation"), asset, v.millions(part), "shipment")
-	p.do("release shipment 2", day(7, 4)).Body = &apiv1.Command_ReleaseDraw{ReleaseDraw: &apiv1.ReleaseDraw{Draw: p.id("shipment 2")}}
+		pieces("155 mm howitzer", "MIL.ARTY", strconv.Itoa(2*v.between(2, 12))),
+		pieces("155 mm shell", "MIL.AMMO", strconv.Itoa(1000*v.between(2, 30))),
+		pieces("truck", "MIL.EQUIP", strconv.Itoa(2*v.between(5, 45))))
+	plan := func(shipment, effective, amount string) {
+		p.on("shipment", shipment, "plan", effective).Body = &apiv1.Command_PlanShipment{PlanShipment: &apiv1.PlanShipment{
+			Title: "Artillery, " + shipment, Lines: []*apiv1.PlanLine{{Pledge: p.stream(), Allocation: p.id("allocation"), Asset: asset, Amount: amount}},
+		}}
+	}
+	plan("shipment 1", day(6, 5), v.millions(2*part))
+	dispatch := &apiv1.DispatchShipment{Place: "a depot of " + v.donor}
+	if i%5 != 4 {
+		dispatch.ManifestHash = p.hash("manifest")
+	}
+	p.on("shipment", "shipment 1", "dispatch", day(6, 12)).Body = &apiv1.Command_DispatchShipment{DispatchShipment: dispatch}
+	handOver := &apiv1.HandOverShipment{Point: "hub", Evidence: "signed", Signatory: "an officer of " + beneficiary, Place: "a hub at the border", Complete: true}
+	if i%4 == 3 {
+		handOver.Movements = []*apiv1.Moving{{Asset: asset, Amount: v.millions(2*part - 1)}}
+	}
+	p.on("shipment", "shipment 1", "hand over", day(6, 25)).Body = &apiv1.Command_HandOverShipment{HandOverShipment: handOver}
+	plan("shipment 2", day(6, 30), v.millions(part))
+	p.on("shipment", "shipment 2", "close", day(7, 4)).Body = &apiv1.Command_CloseShipment{CloseShipment: &apiv1.CloseShipment{}}
 	return p.out
 }
 

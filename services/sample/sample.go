@@ -3,6 +3,8 @@
 package sample
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"iter"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -102,11 +104,16 @@ func (p *promise) fallDue(part, effective, due, ofLine, asset, amount string) {
 	}}
 }
 
-func (p *promise) draw(part, effective, allocation, asset, amount, by string) {
-	p.do("draw "+part, effective).Body = &apiv1.Command_ReserveDraw{ReserveDraw: &apiv1.ReserveDraw{
-		Draw: p.id(part), Allocation: allocation, Asset: asset, Amount: amount,
-		ForStream: es.StreamName(by, uuid.NewSHA1(space, []byte(p.name+"/"+by+" "+part))),
-	}}
+// on adds a command to a shipment or payment; its body is the caller's to fill.
+func (p *promise) on(kind, part, step, effective string) *apiv1.Command {
+	c := p.do(step+" "+part, effective)
+	c.Stream = es.StreamName(kind, uuid.NewSHA1(space, []byte(p.name+"/"+part)))
+	return c
+}
+
+// hash is that of an invented document.
+func (p *promise) hash(document string) string {
+	return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(p.name+"/"+document)))
 }
 
 func pieces(name, category, quantity string) *apiv1.Item {

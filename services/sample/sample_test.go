@@ -1,20 +1,20 @@
 package sample
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/allied-ledger/allied/events/dates"
-	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/pledge"
-	"github.com/allied-ledger/allied/events/posting"
+	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
-	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
-	"github.com/allied-ledger/allied/services/pledges"
-	"github.com/google/uuid"
+	"github.com/allied-ledger/allied/services/internal/boot"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -37,55 +37,58 @@ func TestSampleIsTheSameOnEveryCall(t *testing.T) {
 	}
 }
 
-// Every command of the sample is obeyed, in its order, by the real decider, and the books of each pledge take what it leads to.
+// Every command of the sample is obeyed by the real services, and loaded twice it records nothing more.
 func TestSampleIsAccepted(t *testing.T) {
-	states, registers := map[string]*pledge.State{}, map[string]*posting.Register{}
-	ids, kinds, donors := map[string]bool{}, map[string]int{}, map[string]bool{}
-	for _, c := range collect(t) {
-		if ids[c.CommandId] {
-			t.Fatalf("command id %s stands twice", c.CommandId)
+	node, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := node.Close(context.Background()); err != nil {
+			t.Error(err)
 		}
-		ids[c.CommandId] = true
-		s := states[c.Stream]
-		if s == nil {
-			s, registers[c.Stream] = pledge.Decider.Initial(c.Stream), posting.NewRegister()
-		}
-		effective, err := dates.Parse(c.Effective)
+	})
+	nc, err := node.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	ledger := client.New(nc, client.Config{})
+	for _, want := range []string{command.Recorded, command.Repeated} {
+		err := ledger.SubmitAll(t.Context(), slices.Values(collect(t)), func(_ int, c *apiv1.Command, a *apiv1.Answer) error {
+			if a.Outcome != want {
+				return fmt.Errorf("%s %s is %s, not %s: %s %s", c.Donor, c.Stream, a.Outcome, want, a.Code, a.Reason)
+			}
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := command.Input{ID: uuid.MustParse(c.CommandId), Stream: c.Stream, Command: c, Envelope: &eventv1.Envelope{
-			Donor: c.Donor, Beneficiary: c.Beneficiary, Effective: effective, Observed: c.Observed, Sources: c.Sources,
-		}}
-		cmd, err := pledges.Parse(in)
+	}
+	kinds, donors := map[string]int{}, map[string]bool{}
+	for e, err := range ledger.Read(t.Context(), 0) {
 		if err != nil {
-			t.Fatalf("%s of %s: %v", c.CommandId, c.Donor, err)
+			t.Fatal(err)
 		}
-		events, err := pledge.Decider.Decide(s, cmd)
+		f, err := wire.Decode(e)
 		if err != nil {
-			t.Fatalf("%s %s: %v", c.Donor, c.Sources[0].ExternalId, err)
+			t.Fatal(err)
 		}
-		for _, e := range events {
-			f := &es.Fact{Stream: c.Stream, Envelope: in.Envelope, Event: e}
-			s = pledge.Decider.Evolve(s, f)
-			var j posting.Journal
-			if err := registers[c.Stream].Fold(f.Stream, f, &j); err != nil {
-				t.Fatal(err)
-			}
-			kinds[string(e.ProtoReflect().Descriptor().Name())]++
-		}
-		states[c.Stream] = s
-		donors[c.Donor] = true
+		kinds[f.Type[strings.LastIndexByte(f.Type, '.')+1:]]++
+		donors[f.Envelope.GetDonor()] = true
 	}
 	if len(donors) < 13 {
 		t.Errorf("donors %v", slices.Sorted(maps.Keys(donors)))
 	}
-	for _, k := range []string{"PledgeAnnounced", "PledgeCommitted", "PledgeAllocated", "TrancheScheduled", "TrancheActivated", "DrawReserved", "DrawReleased"} {
+	for _, k := range []string{
+		"PledgeAnnounced", "PledgeCommitted", "PledgeAllocated", "TrancheScheduled", "TrancheActivated", "DrawReserved", "DrawReleased",
+		"ShipmentPlanned", "ShipmentDispatched", "ShipmentHandedOver", "ShipmentDiscrepancy", "ShipmentClosed",
+		"PaymentInstructed", "PaymentAccepted", "PaymentBooked",
+	} {
 		if kinds[k] == 0 {
 			t.Errorf("the sample has no %s", k)
 		}
 	}
-	t.Logf("%d commands, %d pledges, events %v", len(ids), len(states), kinds)
 }
 
 // What is invented says so in its source and its flags; what is announced does not.

@@ -253,7 +253,8 @@ func (o serveOptions) worthTrying(whole bool) []string {
 	if o.sample {
 		try = append(try,
 			"balances --basis donor_stated --stage committed,allocated --reached --by donor",
-			"balances --basis donor_stated --stage allocated --standing --by donor,category --category-depth 1")
+			"balances --basis donor_stated --stage handed_over,booked --reached --by donor,category --category-depth 1",
+			"exceptions")
 	}
 	try = append(try, "pledges", "events --limit 5 --decode")
 	if whole {
