@@ -171,18 +171,17 @@ func checkJSON(body []byte, input protoreflect.MessageType) *apiv1.Problem {
 	if !errors.As(strictjson.Unmarshal(body, input.New().Interface()), &bad) {
 		return nil
 	}
-	p := &apiv1.Problem{Code: "bad_json", Field: bad.Path, Reason: bad.Detail, Remedy: bad.Remedy}
+	reason := bad.Detail
 	if bad.Offset >= 0 {
 		line, column := strictjson.Place(body, bad.Offset)
-		p.Reason = fmt.Sprintf("%s, at line %d, column %d", p.Reason, line, column)
+		reason = fmt.Sprintf("%s, at line %d, column %d", bad.Detail, line, column)
 	}
 	if bad.Fault == strictjson.Unknown {
-		p.Code = "unknown_field"
+		return &apiv1.Problem{Code: "unknown_field", Field: bad.Path, Reason: reason, Remedy: bad.Remedy}
 	}
-	if p.Remedy == "" {
-		p.Remedy = fmt.Sprintf("send one JSON object of %s", input.Descriptor().FullName())
+	return &apiv1.Problem{
+		Code: "bad_json", Field: bad.Path, Reason: reason, Remedy: fmt.Sprintf("send one JSON object of %s", input.Descriptor().FullName()),
 	}
-	return p
 }
 
 // drainBytesMax bounds what is read, and thrown away, of a body that was refused for its size: a caller that sends all before it reads would

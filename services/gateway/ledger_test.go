@@ -19,14 +19,14 @@ func TestACommandThatIsNotAnsweredInTime(t *testing.T) {
 	if _, err := s.nc.SubscribeSync(route.Subject(route.Pledges, "*")); err != nil { // which never answers
 		t.Fatal(err)
 	}
-	for request, outcome := range map[string]string{
+	for request, outcomes := range map[string]string{
 		`{"donor":"NOR","beneficiary":"UKR","effective":"2024-03-01","commit_pledge":{}}`:                                       "unknown",
-		`{"stream":"payment-7d1f5a30-0000-4000-8000-000000000004","effective":"2024-03-01","accept_payment":{"status":"ACCP"}}`: "busy",
+		`{"stream":"payment-7d1f5a30-0000-4000-8000-000000000004","effective":"2024-03-01","accept_payment":{"status":"ACCP"}}`: "busy unknown", // nobody is there; unknown where the time ends within a try
 	} {
 		r := s.request("Submit", request)
 		r.Header.Set("Connect-Timeout-Ms", "200")
 		got := s.do(r)
-		if got.status != 200 || got.json["outcome"] != outcome || got.json["command_id"] == "" || got.json["remedy"] == "" {
+		if got.status != 200 || !strings.Contains(outcomes, got.json["outcome"].(string)) || got.json["command_id"] == "" || got.json["remedy"] == "" {
 			t.Errorf("%d %s", got.status, got.text)
 		}
 	}

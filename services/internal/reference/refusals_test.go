@@ -413,6 +413,11 @@ func (r *reader) text(s scope, e ast.Expr) (text string, ok bool) {
 	case *ast.BinaryExpr:
 		x, okX := r.text(s, e.X)
 		y, okY := r.text(s, e.Y)
+		if n, errX := strconv.Atoi(x); errX == nil && e.Op == token.SHL {
+			if by, errY := strconv.Atoi(y); errY == nil {
+				return strconv.Itoa(n << by), true
+			}
+		}
 		return strings.ReplaceAll(x+y, ellipsis+ellipsis, ellipsis), okX && okY
 	case *ast.CallExpr:
 		if typeName(e.Fun) == "Sprintf" {
