@@ -3,11 +3,13 @@ package gateway_test
 import (
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/route"
+	"github.com/allied-ledger/allied/services/query"
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -80,5 +82,35 @@ func TestNothingMoreIsSentToALedgerThatTakesNothing(t *testing.T) {
 	}
 	if codes["store_full"] == 0 || codes["not_sent"] == 0 || len(codes) != 2 || !strings.Contains(got.text, "the ledger takes no commands now") {
 		t.Errorf("%v", codes)
+	}
+}
+
+// What a view refuses has the status that its code means; and what the schema cannot hold is never dropped.
+func TestWhatAViewSaysHasItsStatus(t *testing.T) {
+	s := silent(t, time.Minute)
+	var says atomic.Pointer[nats.Msg]
+	_, err := s.nc.Subscribe(query.Subject("payments"), func(m *nats.Msg) {
+		answer := says.Load()
+		answer.Subject = m.Reply
+		if err := s.nc.PublishMsg(answer); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, status := range map[string]int{
+		"not_found": 404, "ambiguous": 400, "behind": 503, "view_behind": 503, "view_stopped": 400, "view_failed": 500, "busy": 429, "answer_too_large": 429,
+		"unknown_word": 400,
+	} {
+		says.Store(&nats.Msg{Header: nats.Header{"Allied-Error": {code}}, Data: []byte(`{"code":"` + code + `","field":"id","reason":"it is so","remedy":"do that"}`)})
+		got := s.call("Payments", `{}`)
+		if p := got.problem(t); got.status != status || p["code"] != code || p["field"] != "id" || got.json["message"] != "id: it is so; do that" {
+			t.Errorf("%s: %d %s", code, got.status, got.text)
+		}
+	}
+	says.Store(&nats.Msg{Header: nats.Header{"Allied-Chunk": {"0"}, "Allied-End": {"1"}}, Data: []byte(`{"payments":[{"surprise":1}]}`)})
+	if got := s.call("Payments", `{}`); got.status != 500 || !strings.Contains(got.text, `unknown field \"surprise\"`) {
+		t.Errorf("%d %s", got.status, got.text)
 	}
 }

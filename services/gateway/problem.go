@@ -74,7 +74,7 @@ func problemOf(err error) *connect.Error {
 			Code: "unavailable", Reason: err.Error(), Remedy: "ask again once the ledger's services are back",
 		})
 	}
-	return refusal(connect.CodeInternal, &apiv1.Problem{Code: "internal", Reason: err.Error(), Remedy: "see the log of the server"})
+	return refusal(connect.CodeInternal, &apiv1.Problem{Code: "internal", Reason: err.Error(), Remedy: "this is a fault of the server: report it with these words"})
 }
 
 // checkWord refuses a word that is not allowed, and names those that are or the nearest.
