@@ -1,0 +1,94 @@
+package balances
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/allied-ledger/allied/events/asset"
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/google/uuid"
+)
+
+// LiveKey is where a row stands among the live views: donor.beneficiary.instrument.stage.asset.category, of which the category's dots are
+// levels. No two rows have the same key. A row that only counts unknowns has @ and its basis in place of the asset.
+func LiveKey(row engine.Row) string {
+	k := fromRow(row).key
+	held := k.asset
+	if held == "" {
+		held = "@" + k.basis // no asset begins so
+	}
+	var b strings.Builder
+	for _, word := range [...]string{k.donor, k.beneficiary, k.instrument, k.stage, held} {
+		appendToken(&b, word)
+		b.WriteByte('.')
+	}
+	for i, level := range strings.Split(k.category, ".") {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		appendToken(&b, level)
+	}
+	return b.String()
+}
+
+// appendToken writes a word as one token of a subject: bytes that are no letter of ASCII, digit, _ or - as = and two hexadecimal digits. The
+// empty word is =, since a token is never empty.
+func appendToken(b *strings.Builder, word string) {
+	const hex = "0123456789ABCDEF"
+	if word == "" {
+		b.WriteByte('=')
+	}
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+			b.WriteByte(c)
+		default:
+			b.Write([]byte{'=', hex[c>>4], hex[c&15]})
+		}
+	}
+}
+
+// Live is a row among the live views.
+type Live struct {
+	LogID uuid.UUID `json:"log_id"`
+	// Position and Ordinal of the last event that the balances held when the row was written here; it is as true at every later one until it
+	// is written again.
+	Position    es.Position `json:"position"`
+	Ordinal     uint64      `json:"ordinal"`
+	Donor       string      `json:"donor"`
+	Beneficiary string      `json:"beneficiary"`
+	Category    string      `json:"category"`
+	Instrument  string      `json:"instrument"`
+	Stage       string      `json:"stage"`
+	// Basis is empty for quantities.
+	Basis string `json:"basis"`
+	// Asset, Reached and Standing are null in a row that only counts unknowns. Amounts are decimal text with the places of the asset.
+	Asset    *string `json:"asset"`
+	Reached  *string `json:"reached"`
+	Standing *string `json:"standing"`
+	Unknown  int64   `json:"unknown"`
+}
+
+// LiveValue is a row as it is written among the live views: the JSON of a Live. The same row at the same checkpoint gives the same bytes.
+func LiveValue(row engine.Row, at engine.Checkpoint) ([]byte, error) {
+	b := fromRow(row)
+	live := Live{
+		LogID: at.LogID, Position: at.Position, Ordinal: at.Ordinal, Donor: b.donor, Beneficiary: b.beneficiary, Category: b.category,
+		Instrument: b.instrument, Stage: b.stage, Basis: b.basis, Unknown: b.unknown,
+	}
+	if b.asset != "" {
+		a, err := asset.Parse(b.asset)
+		if err != nil {
+			return nil, err
+		}
+		reached, standing := b.reached.Text(a.Scale), b.standing.Text(a.Scale)
+		live.Asset, live.Reached, live.Standing = &b.asset, &reached, &standing
+	}
+	value, err := json.Marshal(live)
+	if err != nil {
+		return nil, fmt.Errorf("encode balance: %w", err)
+	}
+	return value, nil
+}
