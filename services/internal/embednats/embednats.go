@@ -3,6 +3,7 @@ package embednats
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -13,7 +14,11 @@ import (
 // PayloadBytesMax is the largest message that the server carries.
 const PayloadBytesMax = 1 << 20
 
-const readyWaitMax = 10 * time.Second
+const (
+	readyWaitMax = 10 * time.Second
+	// streamBytesMax bounds what all streams hold, in memory. They hold only what can be made again.
+	streamBytesMax = 256 << 20
+)
 
 // Config says where the server can be reached.
 type Config struct {
@@ -23,16 +28,21 @@ type Config struct {
 	Port int
 	// InProcess leaves the server without a listener: only Dial reaches it.
 	InProcess bool
-	Logger    *zap.Logger
+	// StreamsDir is a folder for JetStream alone, which wants one although its streams stay in memory. Whatever is in it is removed at the start
+	// and at the end. Empty runs no JetStream.
+	StreamsDir string
+	Logger     *zap.Logger
 }
 
 // Server is a running NATS server. It keeps nothing: the event store is the record.
 type Server struct {
-	nats      *server.Server
-	inProcess bool
+	nats       *server.Server
+	inProcess  bool
+	streamsDir string
+	zap        *zap.Logger
 }
 
-// Start runs a server and returns once it takes connections.
+// Start runs a server and returns once it takes connections. A server that cannot run JetStream runs without it, and the log says why.
 func Start(cfg Config) (*Server, error) {
 	if cfg.Host == "" {
 		cfg.Host = "127.0.0.1"
@@ -58,7 +68,21 @@ func Start(cfg Config) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("start embedded NATS on %s:%d: %s; choose another address, or stop what uses it", cfg.Host, cfg.Port, log.reason())
 	}
-	return &Server{nats: s, inProcess: cfg.InProcess}, nil
+	out := &Server{nats: s, inProcess: cfg.InProcess, streamsDir: cfg.StreamsDir, zap: cfg.Logger}
+	if cfg.StreamsDir != "" {
+		if err := out.startStreams(); err != nil {
+			cfg.Logger.Warn("JetStream does not run: there are no live views; the ledger is whole without them", zap.String("folder", cfg.StreamsDir), zap.Error(err))
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) startStreams() error {
+	if err := os.RemoveAll(s.streamsDir); err != nil {
+		return err
+	}
+	const none = 1 // byte on disk: the server takes 0 for as much as there is
+	return s.nats.EnableJetStream(&server.JetStreamConfig{MaxMemory: streamBytesMax, MaxStore: none, StoreDir: s.streamsDir})
 }
 
 // URL is where other processes reach the server; empty without a listener.
@@ -82,4 +106,10 @@ func (s *Server) Dial(opts ...nats.Option) (*nats.Conn, error) {
 func (s *Server) Close() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
+	if s.streamsDir == "" {
+		return
+	}
+	if err := os.RemoveAll(s.streamsDir); err != nil {
+		s.zap.Warn("a folder of JetStream stays behind; it may be removed", zap.String("folder", s.streamsDir), zap.Error(err))
+	}
 }

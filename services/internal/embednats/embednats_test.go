@@ -1,11 +1,17 @@
 package embednats_test
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap/zaptest"
 )
 
@@ -50,6 +56,70 @@ func TestInProcessServerHasNoAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
+}
+
+// keeps tells whether a server keeps a stream, of the kind that a client asks for.
+func keeps(t *testing.T, s *embednats.Server, storage jetstream.StorageType) error {
+	t.Helper()
+	nc, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}, Storage: storage}); err != nil {
+		return err
+	}
+	for range 2 { // the server looks at what is there already
+		if _, err = js.Publish(t.Context(), "s", []byte("a message")); err != nil {
+			break
+		}
+	}
+	return errors.Join(err, js.DeleteStream(t.Context(), "S"))
+}
+
+func TestStreamsStayInMemory(t *testing.T) {
+	if err := keeps(t, start(t, embednats.Config{}), jetstream.MemoryStorage); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("without a folder: %v", err)
+	}
+	dir := filepath.Join(t.TempDir(), "streams")
+	if err := os.MkdirAll(filepath.Join(dir, "jetstream", "$G", "streams", "damaged"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, embednats.Config{StreamsDir: dir})
+	if err := keeps(t, s, jetstream.MemoryStorage); err != nil {
+		t.Error(err)
+	}
+	if err := keeps(t, s, jetstream.FileStorage); err == nil {
+		t.Error("a stream is kept on disk")
+	}
+	s.Close()
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder stays: %v", err)
+	}
+}
+
+// A folder that cannot be had costs the streams, and nothing else.
+func TestServerRunsWithoutItsFolder(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, embednats.Config{StreamsDir: filepath.Join(file, "streams")})
+	nc, err := s.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	if _, err := nc.Request("nobody", nil, time.Minute); !errors.Is(err, nats.ErrNoResponders) {
+		t.Error(err)
+	}
+	if err := keeps(t, s, jetstream.MemoryStorage); err == nil {
+		t.Error("a stream is kept")
+	}
 }
 
 func TestTakenPortIsNamed(t *testing.T) {
