@@ -93,7 +93,7 @@ var technologies = map[string][]string{
 	"github.com/jackc/pgx/":           {"projections/sink/postgres"},
 	"github.com/jedib0t/go-pretty/":   {"services/cmd/allied"},
 	"github.com/nats-io/nats-server/": {"services/internal/embednats"},
-	"github.com/nats-io/nats.go":      {"services", "projections/sink/natskv"},
+	"github.com/nats-io/nats.go":      {"services"},
 	"github.com/schollz/progressbar/": {"services/cmd/allied"},
 	"github.com/spf13/":               {"services/cmd/allied"},
 	"github.com/xuri/excelize/":       {"services/importing", "services/exporting"},
