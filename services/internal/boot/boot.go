@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -234,13 +235,29 @@ func (n *Node) openNATS() error {
 	if err != nil {
 		return err
 	}
-	s, err := embednats.Start(embednats.Config{Host: host, Port: port, InProcess: n.cfg.unlistened, Logger: n.zap})
+	cfg := embednats.Config{Host: host, Port: port, InProcess: n.cfg.unlistened, Logger: n.zap}
+	if !cfg.InProcess {
+		cfg.StreamsDir = n.streamsDir()
+	}
+	s, err := embednats.Start(cfg)
 	if err != nil {
 		return err
 	}
 	n.server, n.dial = s, s.Dial
 	n.closers = append(n.closers, func() error { s.Close(); return nil })
 	return nil
+}
+
+// streamsDir is a folder for JetStream, which the NATS server removes at its end; empty where none can be had.
+func (n *Node) streamsDir() string {
+	if n.folder != nil {
+		return filepath.Join(n.cfg.DataDir, streamsName)
+	}
+	dir, err := os.MkdirTemp("", "allied-streams-")
+	if err != nil {
+		n.zap.Warn("JetStream does not run: there are no live views", zap.Error(err))
+	}
+	return dir
 }
 
 func (n *Node) startRecorder(ctx context.Context) error {

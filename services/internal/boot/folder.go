@@ -16,6 +16,7 @@ const (
 	logName      = "log" // of the event store, like index and lock
 	viewsName    = "views.db"
 	policiesName = "policies.db"
+	streamsName  = "server.streams" // of JetStream while a server runs
 	ownerName    = "server.json"
 	lockName     = "server.lock"
 )
@@ -58,7 +59,7 @@ func (e *ForeignFolderError) Error() string {
 // leftovers are what a folder may hold before a ledger is begun in it: what one leaves behind, and what a file system puts into its root.
 var leftovers = []string{
 	logName, "index", "lock", lockName, ownerName, ownerName + ".new", viewsName, viewsName + "-wal", viewsName + "-shm",
-	policiesName, policiesName + "-wal", policiesName + "-shm", "lost+found",
+	policiesName, policiesName + "-wal", policiesName + "-shm", streamsName, "lost+found",
 }
 
 // checkForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.

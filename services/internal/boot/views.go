@@ -19,8 +19,10 @@ import (
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/internal/health"
+	"github.com/allied-ledger/allied/services/live"
 	"github.com/allied-ledger/allied/services/query"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 )
@@ -31,7 +33,7 @@ const atLeastWaitMax = 10 * time.Second
 // headWaitMax bounds how long the recorder is waited for to tell how far a view is behind it.
 const headWaitMax = time.Second
 
-// views is the role that folds the log into read models, and answers queries to them.
+// views is the role that folds the log into read models, answers queries to them, and publishes live ones.
 type views struct {
 	source  engine.Source
 	sink    engine.Sink
@@ -39,8 +41,12 @@ type views struct {
 	workers map[string]*engine.Worker // by the name of their view
 	figures *figures                  // nil without metrics
 	clock   func() time.Time
+	live    []*live.Publisher
 	zap     *zap.Logger
 }
+
+// LiveBalances is what dashboards follow of the balances.
+var LiveBalances = live.View{Bucket: "balances", Spec: balances.Spec, Key: balances.LiveKey, Value: balances.LiveValue}
 
 // created are the views of a ledger, in the order in which a state hash takes them.
 var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New}
@@ -88,6 +94,11 @@ func (n *Node) startViews(context.Context) error {
 	for _, create := range created {
 		n.views.workers[create().Spec().Name] = engine.NewWorker(create, n.views.source, sink, cfg)
 	}
+	if !n.cfg.unlistened {
+		if err := n.publishLive(LiveBalances); err != nil {
+			return err
+		}
+	}
 	n.run(Views, n.views)
 	return n.views.serve()
 }
@@ -103,6 +114,23 @@ func (n *Node) openSink(name string) (engine.Sink, error) {
 	}
 	n.closers = append(n.closers, sink.Close)
 	return sink, nil
+}
+
+// publishLive publishes a view over a connection of its own, so that no write of it stands before the feed. A write that cannot be sent at once
+// is not kept for later: it would come when it is no longer true.
+func (n *Node) publishLive(view live.View) error {
+	nc, err := n.dial(nats.Name("allied live views"), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
+	if err != nil {
+		return fmt.Errorf("start live views: %w", err)
+	}
+	n.closers = append(n.closers, func() error { nc.Close(); return nil })
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return fmt.Errorf("start live views: %w", err)
+	}
+	model := live.Model{Views: n.views.sink, Head: n.views.source.Head, Await: n.views.workers[view.Spec.Name].Await}
+	n.views.live = append(n.views.live, live.New(js, view, model, n.zap))
+	return nil
 }
 
 func (v *views) serve() error {
@@ -206,7 +234,7 @@ func await(ctx context.Context, w *engine.Worker, at es.Position) error {
 	return err
 }
 
-// Run folds until ctx ends. A view that cannot go on stands still and says so to who asks; the others go on.
+// Run folds and publishes until ctx ends. A view that cannot go on stands still and says so to who asks; the others go on.
 func (v *views) Run(ctx context.Context) error {
 	var g errgroup.Group
 	for name, w := range v.workers {
@@ -222,6 +250,9 @@ func (v *views) Run(ctx context.Context) error {
 			v.figures.run(ctx)
 			return nil
 		})
+	}
+	for _, p := range v.live {
+		g.Go(func() error { return p.Run(ctx) })
 	}
 	return g.Wait()
 }
