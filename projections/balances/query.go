@@ -69,12 +69,11 @@ type Row struct {
 
 // LeftOut is what an instrument would add.
 type LeftOut struct {
-	Instrument string `json:"instrument"`
-	// Stage is set where more than one was asked for.
-	Stage   string  `json:"stage,omitempty"`
-	Asset   *string `json:"asset"`
-	Amount  *string `json:"amount"`
-	Unknown int64   `json:"unknown"`
+	Instrument string  `json:"instrument"`
+	Stage      string  `json:"stage"`
+	Asset      *string `json:"asset"`
+	Amount     *string `json:"amount"`
+	Unknown    int64   `json:"unknown"`
 }
 
 // Quantity is the word for the basis of amounts that are no money.
@@ -273,11 +272,7 @@ func (r *Request) report(at engine.Checkpoint, basis string, counted, leftOut *t
 		return nil, err
 	}
 	for _, l := range lines {
-		out := LeftOut{Instrument: l.instrument, Asset: l.asset, Amount: l.amount, Unknown: l.unknown}
-		if len(r.Stages) > 1 {
-			out.Stage = l.stage
-		}
-		p.LeftOut = append(p.LeftOut, out)
+		p.LeftOut = append(p.LeftOut, LeftOut{Instrument: l.instrument, Stage: l.stage, Asset: l.asset, Amount: l.amount, Unknown: l.unknown})
 	}
 	return p, nil
 }

@@ -95,8 +95,8 @@ var reports = []struct {
 		"guarantees and swaps stand beside a total unless they are named",
 		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, Donor: "JPN"},
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":1,"left_out":[
-			{"instrument":"guarantee","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
-			{"instrument":"swap","asset":null,"amount":null,"unknown":1}],"not_reported":[],"rows":[
+			{"instrument":"guarantee","stage":"committed","asset":"EUR/2@tracker","amount":"40.00","unknown":0},
+			{"instrument":"swap","stage":"committed","asset":null,"amount":null,"unknown":1}],"not_reported":[],"rows":[
 			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":1}]}`,
 	},
 	{

@@ -157,9 +157,6 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 	}
 	for _, l := range report.LeftOut {
 		row := balances.Row{Instrument: &l.Instrument, Stage: l.Stage, Asset: l.Asset, Amount: l.Amount, Unknown: l.Unknown}
-		if row.Stage == "" {
-			row.Stage = req.Stages[0]
-		}
 		out.csvRows = append(out.csvRows, cells(row, true))
 	}
 	if len(report.Rows) == 0 && len(report.NotReported) < len(req.Stages) {
@@ -189,10 +186,7 @@ func balanceNotes(report *balances.Report, measure string) []string {
 
 func leftOutNote(l balances.LeftOut) string {
 	var b strings.Builder
-	b.WriteString("left out: " + l.Instrument)
-	if l.Stage != "" {
-		b.WriteString(" " + l.Stage)
-	}
+	b.WriteString("left out: " + l.Instrument + " " + l.Stage)
 	if l.Amount != nil {
 		b.WriteString(" " + groupDigits(*l.Amount) + " " + deref(l.Asset))
 	}

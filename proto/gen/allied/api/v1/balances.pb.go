@@ -363,13 +363,12 @@ func (x *BalanceRow) GetUnknown() int64 {
 
 // BalanceLeftOut is what an instrument would add.
 type BalanceLeftOut struct {
-	state      protoimpl.MessageState `protogen:"open.v1"`
-	Instrument string                 `protobuf:"bytes,1,opt,name=instrument,proto3" json:"instrument,omitempty"`
-	// Set where more than one was asked for.
-	Stage         string  `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
-	Asset         *string `protobuf:"bytes,3,opt,name=asset,proto3,oneof" json:"asset,omitempty"`
-	Amount        *string `protobuf:"bytes,4,opt,name=amount,proto3,oneof" json:"amount,omitempty"`
-	Unknown       int64   `protobuf:"varint,5,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Instrument    string                 `protobuf:"bytes,1,opt,name=instrument,proto3" json:"instrument,omitempty"`
+	Stage         string                 `protobuf:"bytes,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	Asset         *string                `protobuf:"bytes,3,opt,name=asset,proto3,oneof" json:"asset,omitempty"`
+	Amount        *string                `protobuf:"bytes,4,opt,name=amount,proto3,oneof" json:"amount,omitempty"`
+	Unknown       int64                  `protobuf:"varint,5,opt,name=unknown,proto3" json:"unknown,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
