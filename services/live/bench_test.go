@@ -47,7 +47,7 @@ func BenchmarkFill(b *testing.B) {
 func BenchmarkCompare(b *testing.B) {
 	benchmarkMark(b, func(b *testing.B, s *natsServer, model *book) {
 		for i := range b.N {
-			model.put(2 + at(i))
+			model.put(es.Position(i + 2))
 			stop := publish(b, s.js, "balances", model, zap.NewNop())
 			model.awaitMark(b, s.js, "balances")
 			stop()
@@ -62,8 +62,8 @@ func BenchmarkChange(b *testing.B) {
 		m := follow(b, s, "balances")
 		b.ResetTimer()
 		for i := range b.N {
-			model.put(2+at(i), row("D000003", int64(-i)))
-			m.untilHeld(func(held map[string][]byte) bool { return readMark(held[live.MarkKey]).Position == 2+at(i) })
+			model.put(es.Position(i+2), row("D000003", int64(-i)))
+			m.untilHeld(func(held map[string][]byte) bool { return readMark(held[live.MarkKey]).Position == es.Position(i+2) })
 		}
 	})
 }
@@ -83,5 +83,3 @@ func benchmarkMark(b *testing.B, run func(*testing.B, *natsServer, *book)) {
 		})
 	}
 }
-
-func at(i int) es.Position { return es.Position(i) }

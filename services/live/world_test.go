@@ -49,7 +49,7 @@ func must(t tester, err error) {
 	}
 }
 
-// nats is a NATS server that outlives publishers.
+// natsServer is a server that outlives publishers.
 type natsServer struct {
 	*embednats.Server
 	js jetstream.JetStream
