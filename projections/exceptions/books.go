@@ -199,7 +199,7 @@ func isMoney(i eventv1.Instrument) bool {
 }
 
 // boundOwed resolves what is owed again no longer: as soon as it is instructed again, cancelled or lapsed, less of the allocation stands.
-// What the pledge has yet to release does not stand there, and is not judged.
+// What the pledge has yet to release does not stand there, and nothing of its draw is judged.
 func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
 	type allocation struct {
 		line  uuid.UUID
@@ -208,11 +208,11 @@ func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
 	var done []allocation
 	for _, e := range p.owed[pledge] {
 		at := allocation{e.line, e.asset}
-		if !isOwed(e) || slices.Contains(done, at) {
+		if !p.isOwed(e) || slices.Contains(done, at) {
 			continue
 		}
 		done = append(done, at)
-		same := func(x *exception) bool { return isOwed(x) && x.line == at.line && x.asset == at.asset }
+		same := func(x *exception) bool { return p.isOwed(x) && x.line == at.line && x.asset == at.asset }
 		var open money.Amount
 		for _, x := range p.owed[pledge] {
 			if same(x) {
@@ -228,7 +228,14 @@ func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
 	return nil
 }
 
-func isOwed(e *exception) bool { return !e.resolved && !e.waits }
+// isOwed tells whether something is owed still, and all that its draw gave up has been released.
+func (p *Projection) isOwed(e *exception) bool {
+	if e.resolved {
+		return false
+	}
+	x := p.draws.Find(e.pledge, e.draw[:])
+	return x != nil && x.Released.Cmp(x.GivenUp) >= 0
+}
 
 // reclassify moves what is open on a line to its new category, as the books do: a quantity of items that have a category of their own keeps it.
 func (p *Projection) reclassify(f *es.Fact, pledge string, r *eventv1.LineReclassified) {

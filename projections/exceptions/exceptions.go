@@ -49,8 +49,6 @@ type exception struct {
 	ordinal, resolvedBy uint64
 	day                 int32
 	number              int64 // among those of its fact
-	// waits: what is owed again still has to be released by the pledge.
-	waits bool
 	// other is the pledge that an unmatched one may be.
 	other string
 
@@ -176,7 +174,7 @@ func (p *Projection) resolve(f *es.Fact, e *exception) {
 	if e.resolved {
 		return
 	}
-	e.resolved, e.resolvedBy, e.open, e.waits = true, f.Ordinal, money.Amount{}, false
+	e.resolved, e.resolvedBy, e.open = true, f.Ordinal, money.Amount{}
 	p.change(e)
 }
 

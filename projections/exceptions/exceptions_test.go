@@ -352,6 +352,29 @@ rejected open 59.00 of 60.00 EUR/2@tracker; reason AC04
 unused_draw open 40.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
 unused_draw open 1.00 of 1.00 EUR/2@tracker; for ` + paymentStream(3) + `
 `},
+	{"rejected after somebody else had given the draw back, and paid again", func(w *world) {
+		w.instructed()
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
+		w.toPayment(paid, pay.Reject())
+		second := paymentStream(2)
+		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Meta(), on, 6, 3, eur, "70", second)))
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+released_draw resolved 0.00 of 100.00 EUR/2@tracker; used by ` + paid + `
+rejected open 30.00 of 100.00 EUR/2@tracker; reason AC04
+unused_draw resolved 0.00 of 70.00 EUR/2@tracker; for ` + paymentStream(2) + `
+`},
+	{"returned twice to be owed again, and the pledge gives back what came first after what came second", func(w *world) {
+		w.instructed()
+		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })
+		w.crashed = true
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "10")))
+		w.crashed = false
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "20")))
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, "10")})
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
+owed_again open 20.00 of 20.00 EUR/2@tracker; reason AC04
+`},
 	{"returned for good", func(w *world) {
 		w.instructed()
 		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })

@@ -95,19 +95,13 @@ func (p *Projection) reserved(f *es.Fact, e *eventv1.DrawReserved) error {
 	return err
 }
 
-// release lessens what waits for its shipment or payment; and what is owed again stands allocated from now on.
+// release lessens what waits for its shipment or payment.
 func (p *Projection) release(f *es.Fact, e *eventv1.DrawReleased) {
 	if x := p.draws.Find(f.Stream, e.Draw); x != nil && x.Unused() {
 		p.reduce(f, p.unused(f.Stream, e.Draw), drawn.Amount(e.Amount), all, oldest)
-	} else {
-		p.settle(f, f.Stream, e.Draw)
+		return
 	}
-	for _, x := range p.owed[f.Stream] {
-		if x.waits && x.draw == uuid.UUID(e.Draw) {
-			x.waits = false
-			p.change(x)
-		}
-	}
+	p.settle(f, f.Stream, e.Draw)
 }
 
 func ofDraw(kind string, draw []byte) func(*exception) bool {
@@ -246,15 +240,12 @@ func (p *Projection) shortUntil(stream string, lost *exception) bool {
 	return false
 }
 
-// owe raises what has to be paid again. The pledge releases it after this.
+// owe raises what has to be paid again. The pledge releases it after this, unless somebody else has released it before.
 func (p *Projection) owe(f *es.Fact, kind string, m *eventv1.Movement, reason string) error {
 	if reason != "" {
 		reason = "reason " + reason
 	}
-	e, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), reason)
-	if err == nil {
-		e.waits = true
-	}
+	_, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), reason)
 	return err
 }
 

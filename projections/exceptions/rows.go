@@ -47,13 +47,12 @@ const (
 	dayColumn
 	numberColumn
 	resolvedByColumn
-	waitsColumn
 	otherColumn
 )
 
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
-var Spec = engine.Spec{Name: "exceptions", Version: 3, Tables: append([]engine.Table{
+var Spec = engine.Spec{Name: "exceptions", Version: 4, Tables: append([]engine.Table{
 	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},
@@ -79,7 +78,6 @@ var Spec = engine.Spec{Name: "exceptions", Version: 3, Tables: append([]engine.T
 		dayColumn:        {Name: "day", Kind: engine.Day},    // of recording, by the running maximum
 		numberColumn:     {Name: "number", Kind: engine.Int}, // among the exceptions of its fact
 		resolvedByColumn: {Name: "resolved_by", Kind: engine.Int, Null: true},
-		waitsColumn:      {Name: "waits", Kind: engine.Bool},
 		otherColumn:      {Name: "other", Kind: engine.Text}, // the pledge that an unmatched one may be
 	}},
 	originTable: {Name: "exception_origins", Key: 3, Hidden: true, Columns: []engine.Column{
@@ -105,7 +103,7 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 			return fmt.Errorf("exception %s has a place, and is not there", row[idColumn].Text())
 		}
 		e.ordinal, e.day, e.number = uint64(row[ordinalColumn].Int()), int32(row[dayColumn].Int()), row[numberColumn].Int()
-		e.resolvedBy, e.waits, e.other = uint64(row[resolvedByColumn].Int()), row[waitsColumn].Bool(), row[otherColumn].Text()
+		e.resolvedBy, e.other = uint64(row[resolvedByColumn].Int()), row[otherColumn].Text()
 		return nil
 	case originTable:
 		p.origins.add(knownAs{outsideID{row[0].Text(), row[1].Text()}, origin{row[2].Text(), row[3].Text()}})
@@ -185,8 +183,7 @@ func (e *exception) place() engine.Row {
 		by = engine.IntOf(int64(e.resolvedBy))
 	}
 	return engine.Row{
-		engine.TextOf(e.id.String()), engine.IntOf(int64(e.ordinal)), engine.DayOf(e.day), engine.IntOf(e.number), by, engine.BoolOf(e.waits),
-		engine.TextOf(e.other),
+		engine.TextOf(e.id.String()), engine.IntOf(int64(e.ordinal)), engine.DayOf(e.day), engine.IntOf(e.number), by, engine.TextOf(e.other),
 	}
 }
 
