@@ -1,7 +1,6 @@
 package exceptions
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/drawn"
@@ -18,7 +17,7 @@ func (p *Projection) post(f *es.Fact, pledge string) error {
 		p.reclassify(f, pledge, e)
 		return nil
 	}
-	allocated, overs := false, 0
+	overs := 0
 	for i := range p.journal.Postings {
 		leg := &p.journal.Postings[i]
 		var err error
@@ -30,17 +29,18 @@ func (p *Projection) post(f *es.Fact, pledge string) error {
 			err = p.difference(f, pledge, leg)
 		case posting.In(eventv1.Stage_STAGE_CLAIMED):
 			err = p.claim(f, pledge, leg)
-		case posting.Out(eventv1.Stage_STAGE_ALLOCATED):
-			allocated = true
 		}
 		if err != nil {
 			return err
 		}
+		switch leg.Account {
+		case posting.In(eventv1.Stage_STAGE_ALLOCATED), posting.Out(eventv1.Stage_STAGE_ALLOCATED), posting.OverReserved:
+			if err := p.boundOwed(f, pledge, leg); err != nil {
+				return err
+			}
+		}
 	}
-	if !allocated {
-		return nil
-	}
-	return p.boundOwed(f, pledge)
+	return nil
 }
 
 func overKind(a posting.Account) string {
@@ -198,33 +198,25 @@ func isMoney(i eventv1.Instrument) bool {
 	return false
 }
 
-// boundOwed resolves what is owed again no longer: as soon as it is instructed again, cancelled or lapsed, less of the allocation stands.
-// What the pledge has yet to release does not stand there, and nothing of its draw is judged.
-func (p *Projection) boundOwed(f *es.Fact, pledge string) error {
-	type allocation struct {
-		line  uuid.UUID
-		asset string
-	}
-	var done []allocation
+// boundOwed resolves what is owed again no longer of the allocation that a leg is of: as soon as it is instructed again, cancelled, lapsed or
+// revalued, less of the allocation stands; and what was drawn beyond it stands nowhere. What the pledge has yet to release does not stand
+// there, and nothing of its draw is judged.
+func (p *Projection) boundOwed(f *es.Fact, pledge string, leg *posting.Posting) error {
+	same := func(e *exception) bool { return e.line == leg.Line && e.asset == leg.Asset && p.isOwed(e) }
+	var open money.Amount
 	for _, e := range p.owed[pledge] {
-		at := allocation{e.line, e.asset}
-		if !p.isOwed(e) || slices.Contains(done, at) {
-			continue
+		if same(e) {
+			open = drawn.Sum(open, e.open)
 		}
-		done = append(done, at)
-		same := func(x *exception) bool { return p.isOwed(x) && x.line == at.line && x.asset == at.asset }
-		var open money.Amount
-		for _, x := range p.owed[pledge] {
-			if same(x) {
-				open = drawn.Sum(open, x.open)
-			}
-		}
-		stands, err := p.registers.Standing(pledge, at.line, eventv1.Stage_STAGE_ALLOCATED, at.asset)
-		if err != nil {
-			return err
-		}
-		p.reduce(f, p.owed[pledge], drawn.Sum(open, money.Max(stands, money.Amount{}).Neg()), same, oldest)
 	}
+	if open.IsZero() {
+		return nil
+	}
+	stands, err := p.registers.Standing(pledge, leg.Line, eventv1.Stage_STAGE_ALLOCATED, leg.Asset)
+	if err != nil {
+		return err
+	}
+	p.reduce(f, p.owed[pledge], drawn.Sum(open, money.Max(stands, money.Amount{}).Neg()), same, oldest)
 	return nil
 }
 

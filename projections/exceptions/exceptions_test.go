@@ -375,6 +375,23 @@ unused_draw resolved 0.00 of 70.00 EUR/2@tracker; for ` + paymentStream(2) + `
 owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
 owed_again open 20.00 of 20.00 EUR/2@tracker; reason AC04
 `},
+	{"what was rejected is owed no more when the allocation is worth less", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.Reject())
+		w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(3), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "60").Neg()})
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+rejected open 40.00 of 100.00 EUR/2@tracker; reason AC04
+`},
+	{"rejected of a draw that was all beyond the allocation", func(w *world) {
+		w.instructed()
+		second := paymentStream(2)
+		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Overridden(), on, 6, 3, eur, "50", second)))
+		w.toPayment(second, pay.Reject())
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(2) + `
+over_reserved happened resolved 0.00 of 50.00 EUR/2@tracker
+rejected resolved 0.00 of 50.00 EUR/2@tracker; reason AC04
+`},
 	{"returned for good", func(w *world) {
 		w.instructed()
 		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })

@@ -47,7 +47,7 @@ var means = []Meaning{
 	{ReleasedDraw, "used by a shipment or payment, and released by somebody else (given up by what uses it)"},
 	{UnusedDraw, "drawn for a shipment or payment that does not name it yet (named, released or settled)"},
 	{Unsupported, "booked without a document that has a content hash (one is cited later; reversed; owed again)"},
-	{Rejected, "refused by a bank and owed still (drawn again, cancelled or lapsed, the oldest first)"},
+	{Rejected, "refused by a bank and owed still (drawn again, cancelled, lapsed or revalued, the oldest first)"},
 	{OwedAgain, "came back from a bank and is owed again (the same)"},
 	{Doubtful, "a flag of which somebody should judge: what is recorded may be wrong, or not what it says"},
 	{Unmapped, "a line, or items of it, of no known category (reclassified)"},
