@@ -110,7 +110,6 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 			continue
 		}
 		rung, _ := rungOf(b.stage)
-		silent = slices.DeleteFunc(silent, func(stage string) bool { return stage == rung })
 		amount := b.standing
 		if req.Reached {
 			amount = b.reached
@@ -120,10 +119,13 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 			err = counted.add(req.group(&b), &b, amount)
 		case len(req.Instruments) == 0:
 			err = leftOut.add(group{instrument: b.instrument, stage: rung}, &b, amount)
+		default:
+			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sum balances in %s: %w", b.asset, err)
 		}
+		silent = slices.DeleteFunc(silent, func(stage string) bool { return stage == rung })
 	}
 	report, err := req.report(at, basis, counted, leftOut)
 	if err == nil {

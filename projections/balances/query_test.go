@@ -107,6 +107,12 @@ var reports = []struct {
 			{"instrument":"loan","stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0}]}`,
 	},
 	{
+		"a stage that only other instruments reached is not reported of those asked for",
+		balances.Request{Basis: "tracker", Stages: []string{"allocated", "committed"}, Instruments: []string{"loan"}},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":["allocated"],"rows":[
+			{"stage":"committed","asset":"EUR/2@tracker","amount":"80.00","unknown":0}]}`,
+	},
+	{
 		"what stands, stages apart and in the order asked for",
 		balances.Request{Basis: "tracker", Stages: []string{"announced", "committed", "allocated"}, Donor: "USA", By: []string{"category"}},
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":[],"rows":[
