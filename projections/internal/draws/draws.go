@@ -60,11 +60,6 @@ func (x *Draw) Unused() bool {
 	return !x.Reserved.None() && x.Used.None() && x.GivenBack.None() && !x.Settled
 }
 
-// UsedTooLate tells that the draw was first named after all of it had been released.
-func (x *Draw) UsedTooLate() bool {
-	return !x.Used.None() && !x.GivenBack.None() && x.Used.Ordinal > x.GivenBack.Ordinal
-}
-
 // ReleasedInUse tells that more of the draw was released than the shipment or payment that names it has given up: somebody else released it,
 // before or after it was named.
 func (x *Draw) ReleasedInUse() bool {

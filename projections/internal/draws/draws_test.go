@@ -124,9 +124,6 @@ func said(d *draws.Draws) string {
 		if x.Unused() {
 			words = append(words, "unused")
 		}
-		if x.UsedTooLate() {
-			words = append(words, "too late")
-		}
 		if x.ReleasedInUse() {
 			words = append(words, "released in use")
 		}
@@ -151,7 +148,7 @@ func TestWhichDrawsNobodyHasUsed(t *testing.T) {
 		"given back in parts":                       {[]happening{released(1, 1, 200), released(1, 1, 300)}, "1"},
 		"given back in part, then the rest":         {[]happening{released(1, 1, 200), released(1, 1, 0)}, "1"},
 		"settled":                                   {[]happening{settled(1, 1)}, "1"},
-		"given back, then planned":                  {[]happening{released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1 too late released in use"},
+		"given back, then planned":                  {[]happening{released(1, 1, 500), planned(1, drawnLine(1, 1))}, "1 released in use"},
 		"given back in part, then planned":          {[]happening{released(1, 1, 200), planned(1, drawnLine(1, 1))}, "1 released in use"},
 		"planned, then given back":                  {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500)}, "1 released in use"},
 		"planned, closed, and given back":           {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500), released(1, 1, 500)}, "1"},
