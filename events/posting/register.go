@@ -79,6 +79,15 @@ func (r *Register) Standing(line [16]byte, s eventv1.Stage, asset string) (money
 	return l.standing(s, asset)
 }
 
+// Reached is what a draw brought to a stage in an asset, and was not taken back; a draw that is not known brought nothing.
+func (r *Register) Reached(draw [16]byte, s eventv1.Stage, asset string) money.Amount {
+	d := r.draws[draw]
+	if d == nil {
+		return money.Amount{}
+	}
+	return d.part.total(In(s), asset)
+}
+
 // UnknownLineError: an event names a line that no earlier event of its pledge opened.
 type UnknownLineError struct{ Line uuid.UUID }
 

@@ -29,6 +29,8 @@ func (p *Projection) post(f *es.Fact, pledge string) error {
 			err = p.difference(f, pledge, leg)
 		case posting.In(eventv1.Stage_STAGE_CLAIMED):
 			err = p.claim(f, pledge, leg)
+		case posting.In(eventv1.Stage_STAGE_BOOKED):
+			err = p.boundUnsupported(f, pledge, leg)
 		}
 		if err != nil {
 			return err
@@ -202,22 +204,40 @@ func isMoney(i eventv1.Instrument) bool {
 // revalued, less of the allocation stands; and what was drawn beyond it stands nowhere. What the pledge has yet to release does not stand
 // there, and nothing of its draw is judged.
 func (p *Projection) boundOwed(f *es.Fact, pledge string, leg *posting.Posting) error {
-	same := func(e *exception) bool { return e.line == leg.Line && e.asset == leg.Asset && p.isOwed(e) }
-	var open money.Amount
-	for _, e := range p.owed[pledge] {
-		if same(e) {
-			open = drawn.Sum(open, e.open)
-		}
-	}
-	if open.IsZero() {
-		return nil
-	}
 	stands, err := p.registers.Standing(pledge, leg.Line, eventv1.Stage_STAGE_ALLOCATED, leg.Asset)
 	if err != nil {
 		return err
 	}
-	p.reduce(f, p.owed[pledge], drawn.Sum(open, money.Max(stands, money.Amount{}).Neg()), same, oldest)
+	p.reduceTo(f, p.owed[pledge], stands, func(e *exception) bool { return e.line == leg.Line && e.asset == leg.Asset && p.isOwed(e) })
 	return nil
+}
+
+// boundUnsupported resolves what is not booked any more, since it came back to be owed again or was booked in error: no more is unsupported than
+// is booked. Nobody says which booking it was that came back, so it is one with a document, while there is any.
+func (p *Projection) boundUnsupported(f *es.Fact, pledge string, leg *posting.Posting) error {
+	m, ok := f.Event.(interface{ GetMovement() *eventv1.Movement })
+	if !ok {
+		return nil
+	}
+	booked, err := p.registers.Reached(pledge, uuid.UUID(m.GetMovement().Draw), eventv1.Stage_STAGE_BOOKED, leg.Asset)
+	if err != nil {
+		return err
+	}
+	p.reduceTo(f, p.byStream[f.Stream], booked, func(e *exception) bool { return e.kind == Unsupported && !e.resolved && e.asset == leg.Asset })
+	return nil
+}
+
+// reduceTo takes off what is open of some exceptions, the oldest first, until no more than an amount is.
+func (p *Projection) reduceTo(f *es.Fact, of []*exception, bound money.Amount, which func(*exception) bool) {
+	var open money.Amount
+	for _, e := range of {
+		if which(e) {
+			open = drawn.Sum(open, e.open)
+		}
+	}
+	if !open.IsZero() {
+		p.reduce(f, of, drawn.Sum(open, money.Max(bound, money.Amount{}).Neg()), which, oldest)
+	}
 }
 
 // isOwed tells whether something is owed still, and all that its draw gave up has been released.

@@ -316,6 +316,28 @@ unsupported resolved 0.00 of 1600.00 UAH/2@donor_stated; entry R-1
 unsupported open 1800.00 of 2400.00 UAH/2@donor_stated; entry R-1
 owed_again open 15.00 of 15.00 EUR/2@tracker; reason AC04
 `},
+	{"booked twice without a document: a part comes back, and the first is a booking in error", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.toPayment(paid, pay.BookPart(eur, "60", "0"))
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "50")))
+		w.toPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.payments[paid].Bookings[0].Event})
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported resolved 0.00 of 40.00 EUR/2@tracker; entry R-1
+unsupported open 10.00 of 60.00 EUR/2@tracker; entry R-1
+owed_again open 50.00 of 50.00 EUR/2@tracker; reason AC04
+`},
+	{"as much comes back as was booked with a document, and more", func(w *world) {
+		w.instructed()
+		w.as(documented(), func() { w.toPayment(paid, pay.BookPart(eur, "60", "0")) })
+		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "60")))
+		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "5")))
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported open 35.00 of 40.00 EUR/2@tracker; entry R-1
+owed_again open 60.00 of 60.00 EUR/2@tracker; reason AC04
+owed_again open 5.00 of 5.00 EUR/2@tracker; reason AC04
+`},
 	{"rejected and returned to be owed again, instructed again in part, then cancelled", func(w *world) {
 		w.allocated()
 		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))

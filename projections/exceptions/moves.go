@@ -57,7 +57,6 @@ func (p *Projection) move(f *es.Fact) error {
 		return errors.Join(p.owe(f, Rejected, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
 	case *eventv1.PaymentReturned:
 		if e.Reopens {
-			p.unbook(f, e.Movement)
 			return errors.Join(p.owe(f, OwedAgain, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
 		}
 	case *eventv1.PaymentBooked:
@@ -264,15 +263,6 @@ func (p *Projection) book(f *es.Fact, e *eventv1.PaymentBooked) error {
 	}
 	_, err := p.raise(f, Unsupported, p.subjectOf(e.Movement.Pledge, e.Movement.Draw, asset), amount, detail)
 	return err
-}
-
-// unbook takes off what came back to be owed again; its movement states its part of what was booked in another currency.
-func (p *Projection) unbook(f *es.Fact, m *eventv1.Movement) {
-	back := drawn.Amount(m.Amount)
-	for _, a := range m.Stated {
-		back = drawn.Amount(a.Amount)
-	}
-	p.reduce(f, p.byStream[f.Stream], back, func(e *exception) bool { return e.kind == Unsupported }, oldest)
 }
 
 // support resolves the bookings of a payment that came without a document, once a fact of it brings one.

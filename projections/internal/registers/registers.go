@@ -73,6 +73,15 @@ func (r *Registers) Standing(pledge string, line [16]byte, s eventv1.Stage, asse
 	return register.Standing(line, s, asset)
 }
 
+// Reached is what a draw on a pledge brought to a stage in an asset, and was not taken back.
+func (r *Registers) Reached(pledge string, draw [16]byte, s eventv1.Stage, asset string) (money.Amount, error) {
+	register, err := r.read(pledge)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return register.Reached(draw, s, asset), nil
+}
+
 // change returns a pledge's register, which is about to change.
 func (r *Registers) change(pledge string) (*posting.Register, error) {
 	register, err := r.read(pledge)
