@@ -440,6 +440,14 @@ doubtful open; of_another_importer
 			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
 		})
 	}, "doubtful resolved; doubtful_date\n"},
+	{"a doubt that a later fact corrects, and has itself", func(w *world) {
+		doubt := &eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "doubtful_date"}}}
+		w.as(doubt, func() { w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
+		doubt.Corrects = [][]byte{w.last.ID[:]}
+		w.as(doubt, func() {
+			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
+		})
+	}, "doubtful resolved; doubtful_date\ndoubtful open; doubtful_date\n"},
 	{"categories that are not known, of which one is told", func(w *world) {
 		l, a := line(1, stated(eur, "9")), line(2, stated(eur, "9"))
 		l.Category, a.Category = "MIL.UNMAPPED", "MIL.UNMAPPED"

@@ -93,7 +93,7 @@ func (p *Projection) judgeLine(f *es.Fact, l *eventv1.Line, items []*eventv1.Ite
 func unmapped(category string) bool { return strings.HasSuffix(category, ".UNMAPPED") }
 
 // doubt raises each doubtful flag, of a line or of a whole fact. A doubt that is told of a stream again in the same words, as of the commitment
-// and the allocation of one package, is one.
+// and the allocation of one package, is one while it is open.
 func (p *Projection) doubt(f *es.Fact, l *eventv1.Line, flags []*eventv1.Flag) error {
 	for _, flag := range flags {
 		if silent(flag.Code) {
@@ -125,7 +125,9 @@ func (p *Projection) doubted(stream string, of subject, detail string) bool {
 	if of.pledge != "" {
 		known = p.byPledge[of.pledge]
 	}
-	return slices.ContainsFunc(known, func(e *exception) bool { return e.kind == Doubtful && e.stream == stream && e.detail == detail })
+	return slices.ContainsFunc(known, func(e *exception) bool {
+		return e.kind == Doubtful && !e.resolved && e.stream == stream && e.detail == detail
+	})
 }
 
 // origins are the pledges by the outside ids under which releases of datasets know them.
