@@ -88,6 +88,15 @@ func (r *Register) Reached(draw [16]byte, s eventv1.Stage, asset string) money.A
 	return d.part.total(In(s), asset)
 }
 
+// Category is where an asset of a line is posted, now; empty where the line is not known.
+func (r *Register) Category(line [16]byte, asset string) string {
+	l := r.byID[line]
+	if l == nil {
+		return ""
+	}
+	return l.categoryOf(asset)
+}
+
 // UnknownLineError: an event names a line that no earlier event of its pledge opened.
 type UnknownLineError struct{ Line uuid.UUID }
 

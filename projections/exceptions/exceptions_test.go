@@ -501,6 +501,30 @@ func TestHistories(t *testing.T) {
 	}
 }
 
+// A quantity of items stands in the category of the items, whatever that of their package.
+func TestAnExceptionStandsWhereTheBooksHaveIt(t *testing.T) {
+	w := newWorld(t)
+	packed := line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))
+	packed.Category = "MIL.MIXED"
+	it := pledgetest.Item("shell", "10")
+	it.Category = "MIL.AMMO"
+	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.toPledge(on, pledgetest.Allocate(packed, it))
+	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, shells, "10", convoy)))
+	w.toShipment(convoy, ship.Dispatch())
+	w.toShipment(convoy, ship.Short(ship.Part(4, shells, "3")))
+	check := func(when string) {
+		t.Helper()
+		all := w.list(exceptions.ListRequest{Status: exceptions.All}).Exceptions
+		if len(all) != 2 || all[0].Category != "MIL.AMMO" || all[1].Category != "MIL.AMMO" {
+			t.Errorf("%s: %+v", when, all)
+		}
+	}
+	check("at once")
+	w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
+	check("when the package is of another category")
+}
+
 // What an exception says of the fact that raised it.
 func TestAnExceptionNamesItsFact(t *testing.T) {
 	w := newWorld(t)

@@ -67,19 +67,24 @@ func (p *Projection) move(f *es.Fact) error {
 	return nil
 }
 
-// subjectOf is what a movement moves.
-func (p *Projection) subjectOf(pledge string, draw []byte, asset string) subject {
+// raiseOf opens an exception of what a movement moves, in the category in which the books have it.
+func (p *Projection) raiseOf(f *es.Fact, kind, pledge string, draw []byte, asset string, amount money.Amount, detail string) error {
 	of := subject{pledge: pledge, draw: uuid.UUID(draw), asset: asset}
 	if x := p.draws.Find(pledge, draw); x != nil {
-		of.line, of.category = x.Allocation, x.Category
+		var err error
+		if of.category, err = p.registers.Category(pledge, x.Allocation, asset); err != nil {
+			return err
+		}
+		of.line = x.Allocation
 	}
-	return of
+	_, err := p.raise(f, kind, of, amount, detail)
+	return err
 }
 
 // raiseEach raises one exception for each movement.
 func (p *Projection) raiseEach(f *es.Fact, kind string, movements []*eventv1.Movement, detail string) error {
 	for _, m := range movements {
-		if _, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), detail); err != nil {
+		if err := p.raiseOf(f, kind, m.Pledge, m.Draw, m.GetSplit().GetAsset(), drawn.Amount(m.Amount), detail); err != nil {
 			return err
 		}
 	}
@@ -90,8 +95,7 @@ func (p *Projection) reserved(f *es.Fact, e *eventv1.DrawReserved) error {
 	if x := p.draws.Find(f.Stream, e.Draw); x == nil || !x.Unused() {
 		return nil
 	}
-	_, err := p.raise(f, UnusedDraw, p.subjectOf(f.Stream, e.Draw, e.Asset), drawn.Amount(e.Amount), forStream(e.ForStream))
-	return err
+	return p.raiseOf(f, UnusedDraw, f.Stream, e.Draw, e.Asset, drawn.Amount(e.Amount), forStream(e.ForStream))
 }
 
 // release lessens what waits for its shipment or payment.
@@ -150,8 +154,7 @@ func (p *Projection) compareReleased(f *es.Fact, pledge string, draw []byte) err
 		}
 	}
 	if beyond.Sign() > 0 || x.Asset == "" && !raised {
-		_, err := p.raise(f, ReleasedDraw, p.subjectOf(pledge, draw, x.Asset), beyond, "used by "+x.UsedBy)
-		return err
+		return p.raiseOf(f, ReleasedDraw, pledge, draw, x.Asset, beyond, "used by "+x.UsedBy)
 	}
 	if x.Asset != "" {
 		p.reduce(f, known, beyond.Neg(), func(e *exception) bool { return e.pledge == pledge }, oldest)
@@ -217,7 +220,7 @@ func (p *Projection) reverse(f *es.Fact, r *eventv1.ShipmentReversed) error {
 		case told(Short, m.Draw) != nil:
 			p.reduceShort(f, m, drawn.Amount(m.Amount), undone)
 		case lost != nil && (!fromMissing(m).IsZero() || lost.asset == "" && p.shortUntil(f.Stream, lost)):
-			_, err := p.raise(f, Short, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), fromMissing(m), "short again, since the loss was recorded in error")
+			err := p.raiseOf(f, Short, m.Pledge, m.Draw, m.GetSplit().GetAsset(), fromMissing(m), "short again, since the loss was recorded in error")
 			if err != nil {
 				return err
 			}
@@ -244,8 +247,7 @@ func (p *Projection) owe(f *es.Fact, kind string, m *eventv1.Movement, reason st
 	if reason != "" {
 		reason = "reason " + reason
 	}
-	_, err := p.raise(f, kind, p.subjectOf(m.Pledge, m.Draw, m.GetSplit().GetAsset()), drawn.Amount(m.Amount), reason)
-	return err
+	return p.raiseEach(f, kind, []*eventv1.Movement{m}, reason)
 }
 
 // book raises a booking without a document, in the asset of the bank's entry, without what somebody kept on the way.
@@ -261,8 +263,7 @@ func (p *Projection) book(f *es.Fact, e *eventv1.PaymentBooked) error {
 	if e.BankReference != "" {
 		detail = "entry " + e.BankReference
 	}
-	_, err := p.raise(f, Unsupported, p.subjectOf(e.Movement.Pledge, e.Movement.Draw, asset), amount, detail)
-	return err
+	return p.raiseOf(f, Unsupported, e.Movement.Pledge, e.Movement.Draw, asset, amount, detail)
 }
 
 // support resolves the bookings of a payment that came without a document, once a fact of it brings one.

@@ -82,6 +82,15 @@ func (r *Registers) Reached(pledge string, draw [16]byte, s eventv1.Stage, asset
 	return register.Reached(draw, s, asset), nil
 }
 
+// Category is where an asset of a pledge's line is posted, now.
+func (r *Registers) Category(pledge string, line [16]byte, asset string) (string, error) {
+	register, err := r.read(pledge)
+	if err != nil {
+		return "", err
+	}
+	return register.Category(line, asset), nil
+}
+
 // change returns a pledge's register, which is about to change.
 func (r *Registers) change(pledge string) (*posting.Register, error) {
 	register, err := r.read(pledge)
