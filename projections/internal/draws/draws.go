@@ -31,15 +31,13 @@ func (m Mark) None() bool { return m.Event == uuid.Nil }
 
 // Draw is one draw. Its fields belong to the fold and are read only.
 type Draw struct {
-	Pledge             string // stream
-	ID                 uuid.UUID
-	ForStream          string // the shipment or payment that it is for
-	Donor, Beneficiary string
-	Allocation         uuid.UUID // the pledge's line
-	Category           string    // of the allocation, as it is now
-	Asset              string    // empty where nothing of the draw can be counted
-	Amount, Released   money.Amount
-	Settled            bool
+	Pledge           string // stream
+	ID               uuid.UUID
+	ForStream        string    // the shipment or payment that it is for
+	Allocation       uuid.UUID // the pledge's line
+	Asset            string    // empty where nothing of the draw can be counted
+	Amount, Released money.Amount
+	Settled          bool
 	// GivenUp is what the shipment or payment itself gave back, by a return, a rejection or its end, before it was released; GaveUp tells
 	// that it gave anything.
 	GivenUp money.Amount
@@ -71,13 +69,13 @@ func (x *Draw) Left() (money.Amount, error) { return x.Amount.Sub(x.Released) }
 
 // Draws are all draws of a log, some hundred bytes each.
 type Draws struct {
-	byKey map[key]*Draw
-	lines map[key]*line
-	at    time.Time // the latest recorded_at so far
+	byKey       map[key]*Draw
+	allocations map[key]struct{}
+	at          time.Time // the latest recorded_at so far
 
-	changed      []*Draw
-	changedLines []*line
-	flushedAt    time.Time
+	changed        []*Draw
+	newAllocations []key
+	flushedAt      time.Time
 }
 
 // key names a draw or a line: its id is unique within its pledge.
@@ -90,16 +88,8 @@ func (k key) compare(o key) int {
 	return cmp.Or(strings.Compare(k.pledge, o.pledge), slices.Compare(k.id[:], o.id[:]))
 }
 
-// line is an allocation, of which a draw does not say the category.
-type line struct {
-	key
-	category string
-	draws    []*Draw
-	changed  bool
-}
-
 // New returns the draws of an empty log.
-func New() *Draws { return &Draws{byKey: map[key]*Draw{}, lines: map[key]*line{}} }
+func New() *Draws { return &Draws{byKey: map[key]*Draw{}, allocations: map[key]struct{}{}} }
 
 // Fold applies the next fact of the log. It never changes or keeps it. A fact about a draw that is not known, which no log holds, is kept
 // until the draw is.
@@ -109,9 +99,11 @@ func (d *Draws) Fold(f *es.Fact) error {
 	}
 	switch e := f.Event.(type) {
 	case *eventv1.PledgeAllocated:
-		d.classify(f.Stream, e.Line.Line, e.Line.Category)
-	case *eventv1.LineReclassified:
-		d.reclassify(f.Stream, e)
+		k := key{f.Stream, uuid.UUID(e.Line.Line)}
+		if _, known := d.allocations[k]; !known {
+			d.allocations[k] = struct{}{}
+			d.newAllocations = append(d.newAllocations, k)
+		}
 	case *eventv1.DrawReserved:
 		return d.reserve(f, e)
 	case *eventv1.DrawReleased:
@@ -162,25 +154,11 @@ func (d *Draws) change(pledge string, id []byte) *Draw {
 		x = &Draw{Pledge: pledge, ID: k.id}
 		d.byKey[k] = x
 	}
-	d.touch(x)
-	return x
-}
-
-func (d *Draws) touch(x *Draw) {
 	if !x.changed {
 		x.changed = true
 		d.changed = append(d.changed, x)
 	}
-}
-
-func (d *Draws) line(pledge string, id []byte) *line {
-	k := key{pledge, uuid.UUID(id)}
-	l := d.lines[k]
-	if l == nil {
-		l = &line{key: k}
-		d.lines[k] = l
-	}
-	return l
+	return x
 }
 
 func (d *Draws) reserve(f *es.Fact, e *eventv1.DrawReserved) error {
@@ -192,13 +170,10 @@ func (d *Draws) reserve(f *es.Fact, e *eventv1.DrawReserved) error {
 	if err != nil {
 		return fmt.Errorf("draw %s: %w", x.ID, err)
 	}
-	l := d.line(f.Stream, e.Allocation)
-	x.ForStream, x.Donor, x.Beneficiary = e.ForStream, f.Envelope.GetDonor(), f.Envelope.GetBeneficiary()
-	x.Allocation, x.Category, x.Asset, x.Amount = l.id, l.category, e.Asset, amount
+	x.ForStream, x.Allocation, x.Asset, x.Amount = e.ForStream, uuid.UUID(e.Allocation), e.Asset, amount
 	x.Marking = term.Word(f.Envelope.GetMarking())
 	copy(x.Correlation[:], f.Envelope.GetCorrelationId())
 	x.Reserved = d.mark(f)
-	l.draws = append(l.draws, x)
 	return nil
 }
 
@@ -242,34 +217,13 @@ func (d *Draws) giveUp(movements ...*eventv1.Movement) error {
 	return nil
 }
 
-func (d *Draws) classify(pledge string, id []byte, category string) {
-	l := d.line(pledge, id)
-	l.category = category
-	if !l.changed {
-		l.changed = true
-		d.changedLines = append(d.changedLines, l)
-	}
-}
-
-// reclassify moves an allocation with all draws on it. A commitment has none, and is not known here.
-func (d *Draws) reclassify(pledge string, e *eventv1.LineReclassified) {
-	l := d.lines[key{pledge, uuid.UUID(e.Line)}]
-	if l == nil {
-		return
-	}
-	d.classify(pledge, e.Line, e.ToCategory)
-	for _, x := range l.draws {
-		x.Category = l.category
-		d.touch(x)
-	}
-}
-
 // Find is a draw of a pledge, or nil.
 func (d *Draws) Find(pledge string, id []byte) *Draw { return d.byKey[key{pledge, uuid.UUID(id)}] }
 
 // Allocated tells whether a line of a pledge is an allocation.
 func (d *Draws) Allocated(pledge string, line []byte) bool {
-	return d.lines[key{pledge, uuid.UUID(line)}] != nil
+	_, known := d.allocations[key{pledge, uuid.UUID(line)}]
+	return known
 }
 
 // RecordedAt is the latest recorded_at so far.

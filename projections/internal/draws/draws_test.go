@@ -41,12 +41,8 @@ type happening struct {
 	event  es.Event
 }
 
-func allocated(on, l int, category string) happening {
-	return happening{pledge(on), &eventv1.PledgeAllocated{Line: &eventv1.Line{Line: line(l), Category: category}}}
-}
-
-func reclassified(on, l int, category string) happening {
-	return happening{pledge(on), &eventv1.LineReclassified{Line: line(l), ToCategory: category}}
+func allocated(on, l int) happening {
+	return happening{pledge(on), &eventv1.PledgeAllocated{Line: &eventv1.Line{Line: line(l)}}}
 }
 
 func reserved(on, d, l int, cents int64, forStream string) happening {
@@ -133,7 +129,7 @@ func said(d *draws.Draws) string {
 }
 
 func TestWhichDrawsNobodyHasUsed(t *testing.T) {
-	begin := []happening{allocated(1, 1, "MIL.AMMO"), reserved(1, 1, 1, 500, shipment(1))}
+	begin := []happening{allocated(1, 1), reserved(1, 1, 1, 500, shipment(1))}
 	for name, c := range map[string]struct {
 		then []happening
 		want string
@@ -186,8 +182,8 @@ func TestWhatIsKeptOfADraw(t *testing.T) {
 	back := fact(2, reserved(1, 1, 1, 500, shipment(1)))
 	back.RecordedAt = time.Unix(5, 0)
 	for _, f := range []*es.Fact{
-		fact(0, allocated(1, 1, "MIL.AMMO")), fact(1, happening{pledge(2), &eventv1.PledgeFulfilled{}}), back,
-		fact(3, reclassified(1, 1, "MIL.ARTY")), fact(4, reclassified(1, 2, "MIL.NAVAL")), fact(5, released(1, 1, 200)),
+		fact(0, allocated(1, 1)), fact(1, happening{pledge(2), &eventv1.PledgeFulfilled{}}), back,
+		fact(3, released(1, 1, 200)),
 	} {
 		if err := d.Fold(f); err != nil {
 			t.Fatal(err)
@@ -198,8 +194,8 @@ func TestWhatIsKeptOfADraw(t *testing.T) {
 	}
 	x := d.Changed()[0]
 	left, err := x.Left()
-	if err != nil || left != money.New(300) || x.Pledge != pledge(1) || x.ID != draw(1) || x.ForStream != shipment(1) || x.Donor != "NOR" || x.Beneficiary != "UKR" ||
-		x.Allocation != uuid.UUID(line(1)) || x.Category != "MIL.ARTY" || x.Asset != eur || x.Amount != money.New(500) || x.Marking != "secret" || x.Correlation != id(8, 1) ||
+	if err != nil || left != money.New(300) || x.Pledge != pledge(1) || x.ID != draw(1) || x.ForStream != shipment(1) ||
+		x.Allocation != uuid.UUID(line(1)) || x.Asset != eur || x.Amount != money.New(500) || x.Marking != "secret" || x.Correlation != id(8, 1) ||
 		x.Reserved != (draws.Mark{Event: id(9, 3), Ordinal: 2, RecordedAt: time.Unix(3600, 0).UTC()}) {
 		t.Errorf("%+v", x)
 	}
@@ -231,7 +227,7 @@ func TestOtherFactsCostNothing(t *testing.T) {
 // Read is the inverse of what Flush yields.
 func TestARowHoldsAllOfADraw(t *testing.T) {
 	d := draws.New()
-	for i, h := range []happening{allocated(1, 1, "MIL.AMMO"), reserved(1, 1, 1, 500, shipment(1)), released(1, 1, 200), released(1, 1, 300), planned(1, drawnLine(1, 1)), closed(1, 1, 1, 400), settled(1, 1)} {
+	for i, h := range []happening{allocated(1, 1), reserved(1, 1, 1, 500, shipment(1)), released(1, 1, 200), released(1, 1, 300), planned(1, drawnLine(1, 1)), closed(1, 1, 1, 400), settled(1, 1)} {
 		if err := d.Fold(fact(i, h)); err != nil {
 			t.Fatal(err)
 		}
@@ -269,7 +265,7 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log {
 	for range rapid.IntRange(1, 40).Draw(r, "facts") {
 		on, n, l, cents := few.Draw(r, "pledge"), few.Draw(r, "draw"), few.Draw(r, "line"), rapid.Int64Range(0, 3).Draw(r, "cents")
 		all := []happening{
-			allocated(on, l, "MIL.AMMO"), reclassified(on, l, "MIL.ARTY"), reserved(on, n, l, cents, shipment(n)), released(on, n, cents), settled(on, n),
+			allocated(on, l), reserved(on, n, l, cents, shipment(n)), released(on, n, cents), settled(on, n),
 			planned(n, drawnLine(on, n), drawnLine(on, l)), instructed(n, on, n),
 			{pledge(on), &eventv1.PledgeFulfilled{}},
 			closed(n, on, n, cents), returned(n, on, n, cents, l > 1), rejected(n, on, n, cents), paidBack(n, on, n, cents, l > 1),
@@ -282,5 +278,5 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log {
 
 func TestRowsAreTheFoldHoweverItIsCut(t *testing.T) {
 	enginetest.TestProjectionOf(t, random, func() engine.Projection { return alone{draws.New()} })
-	enginetest.TestKinds(t, random, 12)
+	enginetest.TestKinds(t, random, 11)
 }

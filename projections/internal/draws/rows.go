@@ -11,7 +11,7 @@ import (
 
 // The tables' places among Tables.
 const (
-	lineTable = iota
+	allocationTable = iota
 	// DrawTable holds a row for each draw, which Read reads.
 	DrawTable
 	clockTable
@@ -21,7 +21,7 @@ const (
 func Tables(prefix string) []engine.Table {
 	text, number := engine.Text, engine.Int
 	columns := []engine.Column{{Name: "pledge", Kind: text}, {Name: "draw", Kind: text}, {Name: "for_stream", Kind: text}}
-	for _, name := range []string{"donor", "beneficiary", "allocation", "category", "asset", "marking", "correlation", "used_by"} {
+	for _, name := range []string{"allocation", "asset", "marking", "correlation", "used_by"} {
 		columns = append(columns, engine.Column{Name: name, Kind: text})
 	}
 	columns = append(columns, engine.Column{Name: "amount", Kind: engine.Amount}, engine.Column{Name: "released", Kind: engine.Amount},
@@ -31,8 +31,8 @@ func Tables(prefix string) []engine.Table {
 			engine.Column{Name: event + "_at_nanos", Kind: number})
 	}
 	return []engine.Table{
-		lineTable: {Name: prefix + "_lines", Key: 2, Hidden: true, Columns: []engine.Column{
-			{Name: "pledge", Kind: text}, {Name: "line", Kind: text}, {Name: "category", Kind: text},
+		allocationTable: {Name: prefix + "_allocations", Key: 2, Hidden: true, Columns: []engine.Column{
+			{Name: "pledge", Kind: text}, {Name: "line", Kind: text},
 		}},
 		DrawTable: {Name: prefix + "_draws", Key: 2, Hidden: true, Columns: columns},
 		clockTable: {Name: prefix + "_clock", Key: 1, Hidden: true, Columns: []engine.Column{
@@ -44,22 +44,18 @@ func Tables(prefix string) []engine.Table {
 // Restore takes back a row of a table, in the order of Tables.
 func (d *Draws) Restore(table int, row engine.Row) error {
 	switch table {
-	case lineTable:
+	case allocationTable:
 		id, err := uuid.Parse(row[1].Text())
 		if err != nil {
-			return fmt.Errorf("line of %s: %w", row[0].Text(), err)
+			return fmt.Errorf("allocation of %s: %w", row[0].Text(), err)
 		}
-		d.line(row[0].Text(), id[:]).category = row[2].Text()
+		d.allocations[key{row[0].Text(), id}] = struct{}{}
 	case DrawTable:
 		x, err := Read(row)
 		if err != nil {
 			return err
 		}
 		d.byKey[x.key()] = x
-		if !x.Reserved.None() {
-			l := d.line(x.Pledge, x.Allocation[:])
-			l.draws = append(l.draws, x)
-		}
 	case clockTable:
 		d.at = timeOf(row[1])
 		d.flushedAt = d.at
@@ -69,19 +65,18 @@ func (d *Draws) Restore(table int, row engine.Row) error {
 
 // The columns of a draw's row that are not read one after the other.
 const (
-	markColumn  = 16
+	markColumn  = 13
 	markColumns = 3
 )
 
 // Read reads a draw from its row.
 func Read(row engine.Row) (*Draw, error) {
 	x := &Draw{
-		Pledge: row[0].Text(), ForStream: row[2].Text(), Donor: row[3].Text(), Beneficiary: row[4].Text(), Category: row[6].Text(),
-		Asset: row[7].Text(), Marking: row[8].Text(), UsedBy: row[10].Text(), Amount: row[11].Amount(), Released: row[12].Amount(),
-		GivenUp: row[13].Amount(), Settled: row[14].Bool(), GaveUp: row[15].Bool(),
+		Pledge: row[0].Text(), ForStream: row[2].Text(), Asset: row[4].Text(), Marking: row[5].Text(), UsedBy: row[7].Text(),
+		Amount: row[8].Amount(), Released: row[9].Amount(), GivenUp: row[10].Amount(), Settled: row[11].Bool(), GaveUp: row[12].Bool(),
 	}
 	var err error
-	for column, into := range map[int]*uuid.UUID{1: &x.ID, 5: &x.Allocation, 9: &x.Correlation} {
+	for column, into := range map[int]*uuid.UUID{1: &x.ID, 3: &x.Allocation, 6: &x.Correlation} {
 		if *into, err = uuid.Parse(row[column].Text()); err != nil {
 			return nil, fmt.Errorf("draw of %s: %w", x.Pledge, err)
 		}
@@ -108,12 +103,11 @@ func timeOf(v engine.Value) time.Time { return time.Unix(0, v.Int()).UTC() }
 // Flush yields the rows that changed, table by table in key order.
 func (d *Draws) Flush(yield func(table int, row engine.Row) error) error {
 	text := engine.TextOf
-	slices.SortFunc(d.changedLines, func(a, b *line) int { return a.compare(b.key) })
-	for _, l := range d.changedLines {
-		if err := yield(lineTable, engine.Row{text(l.pledge), text(l.id.String()), text(l.category)}); err != nil {
+	slices.SortFunc(d.newAllocations, key.compare)
+	for _, k := range d.newAllocations {
+		if err := yield(allocationTable, engine.Row{text(k.pledge), text(k.id.String())}); err != nil {
 			return err
 		}
-		l.changed = false
 	}
 	for _, x := range d.Changed() {
 		if err := yield(DrawTable, x.row()); err != nil {
@@ -127,15 +121,15 @@ func (d *Draws) Flush(yield func(table int, row engine.Row) error) error {
 		}
 		d.flushedAt = d.at
 	}
-	d.changedLines, d.changed = d.changedLines[:0], d.changed[:0]
+	d.newAllocations, d.changed = d.newAllocations[:0], d.changed[:0]
 	return nil
 }
 
 func (x *Draw) row() engine.Row {
 	text := engine.TextOf
 	row := engine.Row{
-		text(x.Pledge), text(x.ID.String()), text(x.ForStream), text(x.Donor), text(x.Beneficiary), text(x.Allocation.String()), text(x.Category),
-		text(x.Asset), text(x.Marking), text(x.Correlation.String()), text(x.UsedBy),
+		text(x.Pledge), text(x.ID.String()), text(x.ForStream), text(x.Allocation.String()), text(x.Asset), text(x.Marking),
+		text(x.Correlation.String()), text(x.UsedBy),
 		engine.AmountOf(x.Amount), engine.AmountOf(x.Released), engine.AmountOf(x.GivenUp), engine.BoolOf(x.Settled), engine.BoolOf(x.GaveUp),
 	}
 	for _, m := range []Mark{x.Reserved, x.Used, x.GivenBack} {
