@@ -1,12 +1,14 @@
 package exceptions_test
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/money"
 	pay "github.com/allied-ledger/allied/events/payment/paymenttest"
 	"github.com/allied-ledger/allied/events/pledge"
@@ -16,6 +18,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/internal/draws"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
 	"pgregory.net/rapid"
@@ -196,7 +199,22 @@ func TestProjectionOfPledgesAlone(t *testing.T) { enginetest.TestProjection(t, e
 // place is what an amount beyond a cap is counted under, in the balances as here.
 type place struct{ account, category, asset string }
 
-// What is open beyond a cap is what stands on the accounts over:…, and what is short is what stands at missing in the shipments, whatever happened.
+func drawsOf(t testing.TB, s engine.Snapshot) iter.Seq2[*draws.Draw, error] {
+	return func(yield func(*draws.Draw, error) bool) {
+		for row, err := range s.Scan(t.Context(), exceptions.Spec.Tables[4+draws.DrawTable], engine.Range{}) {
+			var x *draws.Draw
+			if err == nil {
+				x, err = draws.Read(row)
+			}
+			if !yield(x, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// What is open beyond a cap is what stands on the accounts over:…, what is short is what stands at missing in the shipments, and what nobody uses
+// or somebody else released is what the draws hold, whatever happened.
 func TestWhatIsOpenIsWhatStands(t *testing.T) {
 	kinds := map[string]int{}
 	rapid.Check(t, func(r *rapid.T) {
@@ -231,13 +249,24 @@ func TestWhatIsOpenIsWhatStands(t *testing.T) {
 					add(stands, place{account, row[2].Text(), row[6].Text()}, row[8].Amount().Neg())
 				}
 			}
+			for x, err := range drawsOf(t, s) {
+				if err != nil {
+					return err
+				}
+				switch {
+				case x.Unused():
+					add(stands, place{account: exceptions.UnusedDraw, asset: x.Asset}, drawn.Sum(x.Amount, x.Released.Neg()))
+				case x.ReleasedInUse():
+					add(stands, place{account: exceptions.ReleasedDraw, asset: x.Asset}, drawn.Sum(x.Released, x.GivenUp.Neg()))
+				}
+			}
 			for row, err := range s.Scan(t.Context(), exceptions.Spec.Tables[0], engine.Range{}) {
 				if err != nil {
 					return err
 				}
 				kinds[row[1].Text()]++
 				switch kind, in := row[1].Text(), row[11].Text(); kind {
-				case exceptions.Short:
+				case exceptions.Short, exceptions.UnusedDraw, exceptions.ReleasedDraw:
 					add(open, place{account: kind, asset: in}, row[13].Amount())
 				case exceptions.OverAllocated, exceptions.OverReserved, exceptions.OverHandedOver:
 					add(open, place{accounts[kind], row[10].Text(), in}, row[13].Amount())
