@@ -56,6 +56,7 @@ func Place(text []byte, offset int) (line, column int) {
 // Unmarshal reads one JSON object into an empty message. Its error is an *Error.
 func Unmarshal(text []byte, m proto.Message) error {
 	w := &walk{text: text, dec: json.NewDecoder(bytes.NewReader(text))}
+	w.dec.UseNumber() // a number beyond float64 is still one
 	if err := w.whole(m.ProtoReflect().Descriptor()); err != nil {
 		return err
 	}
@@ -89,8 +90,25 @@ func placeOf(text []byte, err error) (offset int, detail string) {
 	return offset, m[3]
 }
 
-// nestingMax bounds how deep an object goes; the schema needs seven levels.
-const nestingMax = 32
+const (
+	// nestingMax bounds how deep an object goes; the schema needs seven levels.
+	nestingMax = 32
+	// objectsMax bounds the objects of one text: an empty one takes three bytes, and its message some hundreds.
+	objectsMax = 100_000
+	// quotedCharactersMax bounds what an error repeats of the text.
+	quotedCharactersMax = 100
+)
+
+// clipped is what an error repeats of a name or a value.
+func clipped(text string) string {
+	n := 0
+	for i := range text {
+		if n++; n > quotedCharactersMax {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
 
 // walk goes through an object beside its message's descriptor, and finds names that the message does not have, and values of another type:
 // protojson finds them too, but cannot say which name was meant, or how the value is written.
@@ -98,6 +116,7 @@ type walk struct {
 	text    []byte
 	dec     *json.Decoder
 	nesting int
+	objects int
 	path    []string
 }
 
@@ -113,7 +132,7 @@ func (w *walk) whole(message protoreflect.MessageDescriptor) error {
 		return err
 	}
 	if tok != json.Delim('{') {
-		return &Error{Fault: NoObject, Offset: start, Detail: fmt.Sprintf("a JSON object, { … }, is wanted, not %s", w.text[start:w.dec.InputOffset()])}
+		return &Error{Fault: NoObject, Offset: start, Detail: fmt.Sprintf("a JSON object, { … }, is wanted, not %s", clipped(string(w.text[start:w.dec.InputOffset()])))}
 	}
 	if err := w.object(message); err != nil {
 		return err
@@ -149,6 +168,9 @@ func (w *walk) token() (json.Token, error) {
 
 // object reads to the end of an object whose opening brace has been read. A nil message means that names are not ours to judge.
 func (w *walk) object(message protoreflect.MessageDescriptor) error {
+	if w.objects++; w.objects > objectsMax {
+		return w.fault(int(w.dec.InputOffset())-1, fmt.Sprintf("more than %d objects", objectsMax))
+	}
 	for w.dec.More() {
 		at := w.next()
 		tok, err := w.token()
@@ -156,10 +178,10 @@ func (w *walk) object(message protoreflect.MessageDescriptor) error {
 			return err
 		}
 		name, _ := tok.(string)
-		w.path = append(w.path, "."+name)
+		w.path = append(w.path, "."+clipped(name))
 		field := fieldOf(message, name)
 		if message != nil && field == nil {
-			unknown := w.fault(at, fmt.Sprintf("%s has no field %q", message.Name(), name))
+			unknown := w.fault(at, fmt.Sprintf("%s has no field %q", message.Name(), clipped(name)))
 			unknown.Fault, unknown.Remedy = Unknown, meant(message, name)
 			return unknown
 		}
@@ -183,7 +205,7 @@ func (w *walk) value(field protoreflect.FieldDescriptor, list bool) error {
 	if err != nil {
 		return err
 	}
-	if wrong := misfit(field, list, tok, w.text[at:w.dec.InputOffset()]); wrong != "" {
+	if wrong := misfit(field, list, tok, string(w.text[at:w.dec.InputOffset()])); wrong != "" {
 		return w.fault(at, wrong)
 	}
 	switch tok {
@@ -206,12 +228,13 @@ func (w *walk) value(field protoreflect.FieldDescriptor, list bool) error {
 }
 
 // misfit says why a value's first token cannot be one of the field's, in words of JSON; empty where it can, or where protojson says it well.
-func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, found []byte) string {
+func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, value string) string {
 	if field == nil || tok == nil {
 		return ""
 	}
+	found := clipped(value)
 	_, text := tok.(string)
-	_, number := tok.(float64)
+	_, number := tok.(json.Number)
 	switch {
 	case list && tok != json.Delim('['):
 		return fmt.Sprintf("%s is a list, [ … ], not %s", field.Name(), found)
@@ -226,7 +249,7 @@ func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, found
 	case field.Kind() == protoreflect.BoolKind && (text || number):
 		return fmt.Sprintf("%s is true or false, without quotes, not %s", field.Name(), found)
 	}
-	if from, to, ok := wholeNumbers(field.Kind()); ok && !within(string(found), from, to) {
+	if from, to, ok := wholeNumbers(field.Kind()); ok && !within(value, from, to) {
 		return fmt.Sprintf("%s is a whole number from %d to %d, not %s", field.Name(), from, to, found)
 	}
 	return ""

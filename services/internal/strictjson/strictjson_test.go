@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
@@ -22,6 +23,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 		{"below", `{"at_least":-1}`, "at_least", `at_least is a whole number from 0 to 18446744073709551615, not -1`, strictjson.Field, 1, 13},
 		{"beyond", `{"at_least":"18446744073709551616"}`, "at_least", `at_least is a whole number from 0 to 18446744073709551615, not "18446744073709551616"`, strictjson.Field, 1, 13},
 		{"half", `{"category_depth":1.5}`, "category_depth", `category_depth is a whole number from -2147483648 to 2147483647, not 1.5`, strictjson.Field, 1, 19},
+		{"no float either", `{"at_least":1e400}`, "at_least", `at_least is a whole number from 0 to 18446744073709551615, not 1e400`, strictjson.Field, 1, 13},
 		{"twice", "{\"asset\":\"Å\",\n\"asset\":\"b\"}", "", `duplicate field "asset"`, strictjson.Field, 2, 1},
 		{"a list", `[]`, "", "a JSON object, { … }, is wanted, not [", strictjson.NoObject, 1, 1},
 		{"cut", `{"donor":`, "", "the text ends inside the JSON object", strictjson.Truncated, 1, 10},
@@ -47,6 +49,32 @@ func TestAPathNamesTheElement(t *testing.T) {
 	err := strictjson.Unmarshal([]byte(text), &apiv1.Command{})
 	if !errors.As(err, &bad) || bad.Path != "commit_pledge.commitments[1].line.categry" {
 		t.Errorf("%+v", bad)
+	}
+}
+
+// What is wrong may be as long as the text, and is not sent back: its place says where it is.
+func TestAnErrorRepeatsLittleOfTheText(t *testing.T) {
+	long := strings.Repeat("Å", 100_000)
+	for _, text := range []string{
+		`{"` + long + `":1}`, `{"at_least":"` + long + `"}`, `{"stages":"` + long + `"}`, `{"stages":["` + long + `"}`, `"` + long + `"`, `{"donor":` + strings.Repeat("7", 100_000) + `}`,
+	} {
+		var bad *strictjson.Error
+		err := strictjson.Unmarshal([]byte(text), &apiv1.BalancesRequest{})
+		if !errors.As(err, &bad) || len(bad.Error())+len(bad.Path) > 1000 {
+			t.Errorf("%.40s: %d bytes, with a path of %d", text, len(err.Error()), len(bad.Path))
+		}
+	}
+}
+
+// A message is far larger than an empty object of JSON.
+func TestObjectsAreCounted(t *testing.T) {
+	objects := func(n int) string { return `{"commands":[{}` + strings.Repeat(",{}", n-2) + `]}` } // with the outer one
+	if err := strictjson.Unmarshal([]byte(objects(100_000)), &apiv1.SubmitManyRequest{}); err != nil {
+		t.Error(err)
+	}
+	var bad *strictjson.Error
+	if err := strictjson.Unmarshal([]byte(objects(100_001)), &apiv1.SubmitManyRequest{}); !errors.As(err, &bad) || bad.Detail != "more than 100000 objects" || bad.Path != "commands[99999]" {
+		t.Errorf("%v", err)
 	}
 }
 
