@@ -57,24 +57,24 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	kind, media := kindOf(r.Header.Get("Content-Type"))
 	switch {
 	case !known:
-		f.refuse(w, r, http.StatusNotFound, connect.CodeNotFound, &apiv1.Problem{
+		f.refuseUnread(w, r, http.StatusNotFound, connect.CodeNotFound, &apiv1.Problem{
 			Code: "unknown_path", Reason: fmt.Sprintf("there is no path %q", r.URL.Path), Remedy: "POST to one of " + strings.Join(f.paths, ", "),
 		})
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		f.refuse(w, r, http.StatusMethodNotAllowed, connect.CodeUnimplemented, &apiv1.Problem{
+		f.refuseUnread(w, r, http.StatusMethodNotAllowed, connect.CodeUnimplemented, &apiv1.Problem{
 			Code: "wrong_method", Reason: fmt.Sprintf("%s takes POST, and %s came", r.URL.Path, r.Method), Remedy: "POST a JSON object",
 		})
 	case kind == noKind:
 		came, allowed := r.Header.Get("Content-Type"), strings.Join(contentTypes, ", ")
 		w.Header().Set("Accept-Post", allowed)
 		r.Header.Del("Content-Type") // else who streams would be answered in a stream, with status 200
-		f.refuse(w, r, http.StatusUnsupportedMediaType, connect.CodeInvalidArgument, &apiv1.Problem{
+		f.refuseUnread(w, r, http.StatusUnsupportedMediaType, connect.CodeInvalidArgument, &apiv1.Problem{
 			Code: "wrong_content_type", Reason: fmt.Sprintf("content type %q came; allowed are %s", came, allowed),
 			Remedy: "send JSON with the header Content-Type: application/json",
 		})
 	case !slices.Contains([]string{"", "identity"}, r.Header.Get("Content-Encoding")):
-		f.refuse(w, r, http.StatusUnsupportedMediaType, connect.CodeUnimplemented, &apiv1.Problem{
+		f.refuseUnread(w, r, http.StatusUnsupportedMediaType, connect.CodeUnimplemented, &apiv1.Problem{
 			Code: "wrong_encoding", Reason: fmt.Sprintf("content encoding %q came, and nothing is compressed here", r.Header.Get("Content-Encoding")),
 			Remedy: "send the body as it is",
 		})
@@ -124,7 +124,7 @@ func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input pro
 	case f.slots <- struct{}{}:
 		defer func() { <-f.slots }()
 	default:
-		f.refuse(w, r, http.StatusTooManyRequests, connect.CodeResourceExhausted, &apiv1.Problem{
+		f.refuseUnread(w, r, http.StatusTooManyRequests, connect.CodeResourceExhausted, &apiv1.Problem{
 			Code: "busy", Reason: fmt.Sprintf("%d requests are under way", requestsInFlightMax), Remedy: "ask again; nothing was done",
 		})
 		return
@@ -184,17 +184,24 @@ func checkJSON(body []byte, input protoreflect.MessageType) *apiv1.Problem {
 	}
 }
 
-// drainBytesMax bounds what is read, and thrown away, of a body that was refused for its size: a caller that sends all before it reads would
-// not see the refusal otherwise.
-const drainBytesMax = 32 << 20
-
 func (f *front) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
-	times := http.NewResponseController(w)
-	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
-	f.refuse(w, r, http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, &apiv1.Problem{
+	f.refuseUnread(w, r, http.StatusRequestEntityTooLarge, connect.CodeResourceExhausted, &apiv1.Problem{
 		Code: "body_too_large", Reason: fmt.Sprintf("the request's body is larger than %d bytes", bodyBytesMax), Remedy: "split it into several requests; nothing was done",
 	})
+}
+
+// drainBytesMax bounds what is read, and thrown away, of a body that was refused unread: a caller that sends all before it reads would not see
+// the refusal otherwise.
+const drainBytesMax = 32 << 20
+
+func (f *front) refuseUnread(w http.ResponseWriter, r *http.Request, status int, code connect.Code, p *apiv1.Problem) {
+	f.refuse(w, r, status, code, p)
+	if r.ContentLength == 0 {
+		return
+	}
+	times := http.NewResponseController(w)
+	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
 	_ = times.Flush()
 	_, _ = io.CopyN(io.Discard, r.Body, drainBytesMax) // the refusal is sent; whoever goes on sending is cut off
 }

@@ -253,6 +253,31 @@ func TestTooMuchIsRefused(t *testing.T) {
 	}
 }
 
+// A caller that sends all before it reads sees why nothing was done all the same.
+func TestWhatIsRefusedUnreadIsToldToWhoStillSends(t *testing.T) {
+	s := start(t)
+	const bodyBytes = 10_000_000
+	body := strings.Repeat(" ", bodyBytes)
+	for name, c := range map[string]struct {
+		path, header string
+		status       int
+	}{
+		"an unknown path": {"/balances", "Content-Type: application/json", 404},
+		"a form":          {path("Head"), "Content-Type: application/x-www-form-urlencoded", 415},
+		"compressed":      {path("Head"), "Content-Type: application/json\r\nContent-Encoding: gzip", 415},
+		"too large":       {path("Head"), "Content-Type: application/json", 413},
+	} {
+		conn := s.dial()
+		if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\nContent-Length: %d\r\n\r\n%s", c.path, c.header, bodyBytes, body); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if status, text := readReply(t, conn); status != c.status || !strings.Contains(text, "allied.api.v1.Problem") {
+			t.Errorf("%s: %d %s", name, status, text)
+		}
+	}
+}
+
 func TestARequestTooManyIsRefusedAtOnce(t *testing.T) {
 	s := silent(t, time.Minute)
 	var waiting []net.Conn
