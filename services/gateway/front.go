@@ -65,6 +65,11 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.refuseUnread(w, r, http.StatusMethodNotAllowed, connect.CodeUnimplemented, &apiv1.Problem{
 			Code: "wrong_method", Reason: fmt.Sprintf("%s takes POST, and %s came", r.URL.Path, r.Method), Remedy: "POST a JSON object",
 		})
+	case r.URL.RawQuery != "":
+		f.refuseUnread(w, r, http.StatusBadRequest, connect.CodeInvalidArgument, &apiv1.Problem{
+			Code: "unknown_query", Reason: fmt.Sprintf("a query came with the path, %.100q, and none is read", r.URL.RawQuery),
+			Remedy: "send filters in the body, as members of the JSON object",
+		})
 	case kind == noKind:
 		came, allowed := r.Header.Get("Content-Type"), strings.Join(contentTypes, ", ")
 		w.Header().Set("Accept-Post", allowed)

@@ -37,6 +37,10 @@ func TestWhatIsNoCallIsToldWhatThereIs(t *testing.T) {
 			"no content type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415, "wrong_content_type", "Content-Type: application/json",
 			"Accept-Post", "application/json, application/proto, application/grpc, application/grpc-web",
 		},
+		{
+			"a filter beside the path", func(r *http.Request) { r.URL.RawQuery = "donor=POL" }, 400, "unknown_query",
+			"send filters in the body", "", "",
+		},
 		{"a form", contentType("application/x-www-form-urlencoded"), 415, "wrong_content_type", "allowed are application/json", "", ""},
 		{"text", contentType("text/plain;charset=UTF-8"), 415, "wrong_content_type", "Content-Type: application/json", "", ""},
 		{"another charset", contentType("application/json; charset=latin1"), 415, "wrong_content_type", "Content-Type: application/json", "", ""},
