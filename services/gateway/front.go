@@ -202,7 +202,7 @@ const drainBytesMax = 32 << 20
 
 func (f *front) refuseUnread(w http.ResponseWriter, r *http.Request, status int, code connect.Code, p *apiv1.Problem) {
 	f.refuse(w, r, status, code, p)
-	if r.ContentLength == 0 {
+	if r.ContentLength == 0 || r.Header.Get("Expect") != "" { // who asked before sending is answered
 		return
 	}
 	times := http.NewResponseController(w)

@@ -196,6 +196,39 @@ func TestABodyThatDoesNotArriveIsCutOff(t *testing.T) {
 	}
 }
 
+// A body that no handler reads is the server's own to wait for, and that has an end too.
+func TestABodyThatNobodyReadsIsCutOff(t *testing.T) {
+	server := gateway.NewServer(http.NotFoundHandler())
+	if server.ReadTimeout == 0 {
+		t.Fatal("a body is waited for without end")
+	}
+	server.ReadTimeout = 100 * time.Millisecond
+	s := &served{t: t, url: listen(t, server)}
+	for host, want := range map[string]int{"localhost": 404, "ledger.example": 403} {
+		c := s.dial()
+		if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nContent-Length: 100\r\n\r\n", host); err != nil {
+			t.Fatal(err)
+		}
+		if status, text := readReply(t, c); status != want {
+			t.Errorf("%s: %d %s", host, status, text)
+		}
+	}
+}
+
+// Who asks before sending a body, and is refused, has the whole reply at once.
+func TestWhoAsksBeforeSendingIsRefusedAtOnce(t *testing.T) {
+	s := silent(t, time.Hour)
+	for _, length := range []int{100, 2 * gateway.BodyBytesMax} {
+		c := s.dial()
+		if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path("Head"), length); err != nil {
+			t.Fatal(err)
+		}
+		if status, text := readReply(t, c); status != 415 {
+			t.Errorf("%d bytes: %d %s", length, status, text)
+		}
+	}
+}
+
 // The time for a body does not end the work on it, nor where there is no body: an empty message of protobuf.
 func TestWorkMayTakeLongerThanABody(t *testing.T) {
 	const bodyWait = 500 * time.Millisecond

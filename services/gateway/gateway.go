@@ -49,6 +49,7 @@ func NewServer(h http.Handler) *http.Server {
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
 		Handler: guarded(h), Protocols: protocols, MaxHeaderBytes: headerBytesMax, ReadHeaderTimeout: headerWaitMax,
+		ReadTimeout:  headerWaitMax + bodyWaitMax, // also of a body that no handler reads, which is thrown away before the reply
 		WriteTimeout: bodyWaitMax + requestWaitMax + replyWaitMax, IdleTimeout: idleWaitMax,
 	}
 }
