@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/gateway"
 	"github.com/allied-ledger/allied/services/query"
@@ -279,6 +280,15 @@ func TestTooMuchIsRefused(t *testing.T) {
 	for _, method := range []string{"Pledges", "Shipments", "Payments", "Exceptions", "Events"} {
 		if got := s.call(method, `{"limit":1001}`); got.status != 400 || got.problem(t)["field"] != "limit" {
 			t.Errorf("%s: %d %s", method, got.status, got.text)
+		}
+	}
+	empty := &apiv1.SubmitManyRequest{Commands: make([]*apiv1.Command, 100_000)} // of two bytes each, and some hundreds as messages
+	for i := range empty.Commands {
+		empty.Commands[i] = &apiv1.Command{}
+	}
+	for name, c := range clients(s.url) {
+		if _, err := c.SubmitMany(t.Context(), empty); connect.CodeOf(err) != connect.CodeInvalidArgument || !strings.Contains(err.Error(), "more than 100000") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	c := s.dial()

@@ -93,7 +93,7 @@ func isHere(hostport string) bool {
 // options are those of the service's handlers. Nothing is compressed: the way is short, and a small body cannot grow.
 func options() []connect.HandlerOption {
 	return []connect.HandlerOption{
-		connect.WithCodec(jsonCodec{}), connect.WithCompression("gzip", nil, nil),
+		connect.WithCodec(jsonCodec{}), connect.WithCodec(protoCodec{}), connect.WithCompression("gzip", nil, nil),
 		connect.WithReadMaxBytes(bodyBytesMax), connect.WithSendMaxBytes(replyBytesMax),
 		connect.WithInterceptors(connect.UnaryInterceptorFunc(intercept)),
 	}

@@ -93,8 +93,8 @@ func placeOf(text []byte, err error) (offset int, detail string) {
 const (
 	// nestingMax bounds how deep an object goes; the schema needs seven levels.
 	nestingMax = 32
-	// objectsMax bounds the objects of one text: an empty one takes three bytes, and its message some hundreds.
-	objectsMax = 100_000
+	// ObjectsMax bounds the objects of one text: an empty one takes three bytes, and its message some hundreds.
+	ObjectsMax = 100_000
 	// quotedCharactersMax bounds what an error repeats of the text.
 	quotedCharactersMax = 100
 )
@@ -168,8 +168,8 @@ func (w *walk) token() (json.Token, error) {
 
 // object reads to the end of an object whose opening brace has been read. A nil message means that names are not ours to judge.
 func (w *walk) object(message protoreflect.MessageDescriptor) error {
-	if w.objects++; w.objects > objectsMax {
-		return w.fault(int(w.dec.InputOffset())-1, fmt.Sprintf("more than %d objects", objectsMax))
+	if w.objects++; w.objects > ObjectsMax {
+		return w.fault(int(w.dec.InputOffset())-1, fmt.Sprintf("more than %d objects", ObjectsMax))
 	}
 	for w.dec.More() {
 		at := w.next()
