@@ -12,6 +12,7 @@ const (
 	BodyBytesMax        = bodyBytesMax
 	CommandsMax         = commandsMax
 	RequestsInFlightMax = requestsInFlightMax
+	PagesInFlightMax    = pagesInFlightMax
 )
 
 // NewImpatient is New with another time for a body to arrive.

@@ -29,6 +29,7 @@ type front struct {
 	inputs   map[string]protoreflect.MessageType // by path
 	paths    []string                            // in the order of the schema
 	slots    chan struct{}
+	pages    chan struct{} // of events
 	bodyWait time.Duration
 }
 
@@ -36,7 +37,7 @@ func newFront(ledger *client.Client) (*front, error) {
 	_, rpc := apiv1connect.NewLedgerServiceHandler(&service{ledger}, options()...)
 	f := &front{
 		rpc: rpc, out: connect.NewErrorWriter(), inputs: map[string]protoreflect.MessageType{}, slots: make(chan struct{}, requestsInFlightMax),
-		bodyWait: bodyWaitMax,
+		pages: make(chan struct{}, pagesInFlightMax), bodyWait: bodyWaitMax,
 	}
 	methods := apiv1.File_allied_api_v1_ledger_proto.Services().ByName("LedgerService").Methods()
 	for i := range methods.Len() {
@@ -125,15 +126,15 @@ func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input pro
 		f.refuseTooLarge(w, r)
 		return
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	default:
+	leave, ok := f.enter(r.URL.Path)
+	if !ok {
 		f.refuseUnread(w, r, http.StatusTooManyRequests, connect.CodeResourceExhausted, &apiv1.Problem{
-			Code: "busy", Reason: fmt.Sprintf("%d requests are under way", requestsInFlightMax), Remedy: "ask again; nothing was done",
+			Code: "busy", Reason: fmt.Sprintf("%d requests are under way, or %d for events", requestsInFlightMax, pagesInFlightMax),
+			Remedy: "ask again; nothing was done",
 		})
 		return
 	}
+	defer leave()
 	times := http.NewResponseController(w)
 	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait)) // a connection that takes none is closed already
 	if kind == envelope {
@@ -165,6 +166,20 @@ func (f *front) call(w http.ResponseWriter, r *http.Request, kind int, input pro
 	_ = times.SetReadDeadline(time.Time{}) // else it would end a request that is still worked on
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	f.rpc.ServeHTTP(w, r)
+}
+
+// enter takes a slot at once, or none. A page of events has slots of its own: it takes many times the memory of another answer.
+func (f *front) enter(path string) (leave func(), ok bool) {
+	slots := f.slots
+	if path == apiv1connect.LedgerServiceEventsProcedure {
+		slots = f.pages
+	}
+	select {
+	case slots <- struct{}{}:
+		return func() { <-slots }, true
+	default:
+		return nil, false
+	}
 }
 
 // checkJSON tells what is wrong with a request, or nil.

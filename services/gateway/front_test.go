@@ -328,12 +328,14 @@ func TestWhatIsRefusedUnreadIsToldToWhoStillSends(t *testing.T) {
 func TestARequestTooManyIsRefusedAtOnce(t *testing.T) {
 	s := silent(t, time.Minute)
 	var waiting []net.Conn
-	for range gateway.RequestsInFlightMax {
-		c := s.dial()
-		if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", path("Head")); err != nil {
-			t.Fatal(err)
+	for method, most := range map[string]int{"Head": gateway.RequestsInFlightMax, "Events": gateway.PagesInFlightMax} {
+		for range most {
+			c := s.dial()
+			if _, err := fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", path(method)); err != nil {
+				t.Fatal(err)
+			}
+			waiting = append(waiting, c)
 		}
-		waiting = append(waiting, c)
 	}
 	for _, c := range waiting { // a server says 100 when it begins to read the body, which is after the slot is taken
 		line, err := bufio.NewReader(c).ReadString('\n')
@@ -341,7 +343,9 @@ func TestARequestTooManyIsRefusedAtOnce(t *testing.T) {
 			t.Fatalf("%q, %v", line, err)
 		}
 	}
-	if got := s.call("Head", `{}`); got.status != 429 || got.problem(t)["code"] != "busy" || !strings.Contains(got.text, "ask again") {
-		t.Errorf("%d %s", got.status, got.text)
+	for _, method := range []string{"Head", "Events"} {
+		if got := s.call(method, `{}`); got.status != 429 || got.problem(t)["code"] != "busy" || !strings.Contains(got.text, "ask again") {
+			t.Errorf("%s: %d %s", method, got.status, got.text)
+		}
 	}
 }

@@ -30,7 +30,8 @@ const (
 	replyWaitMax = time.Minute
 	// replyBytesMax leaves room for what JSON of the schema adds to the largest answer of a view.
 	replyBytesMax       = 2 * query.ReplyBytesMax
-	requestsInFlightMax = 64
+	requestsInFlightMax = 64 // beside pages of events
+	pagesInFlightMax    = 16
 	idleWaitMax         = 2 * time.Minute
 )
 
