@@ -2,6 +2,7 @@ package boot_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -333,5 +334,24 @@ func TestViewsThatStartFirstWaitForTheLog(t *testing.T) {
 	defer nc.Close()
 	if got := committed(t, client.New(nc, client.Config{})); got != "5.00" {
 		t.Errorf("committed %q, want 5.00", got)
+	}
+}
+
+// A position that no event has yet is refused at once: queries that wait for it in vain would keep others out.
+func TestAPositionBeyondTheLogIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	start(t, boot.Config{DataDir: dir})
+	c, _ := connect(t, boot.Target{DataDir: dir})
+	a := submit(t, c, commit("5.00"), "recorded")
+	ask := func(at uint64) error {
+		var answer json.RawMessage
+		return c.Query(t.Context(), "pledges", map[string]any{"at_least": at}, &answer)
+	}
+	if err := ask(a.Position); err != nil {
+		t.Error(err)
+	}
+	var r *es.Refusal
+	if err := ask(a.Position + 1); !errors.As(err, &r) || r.Code != "behind" || r.Field != "at_least" {
+		t.Errorf("refused with %v", err)
 	}
 }

@@ -136,7 +136,13 @@ func (n *Node) publishLive(view live.View) error {
 func (v *views) serve() error {
 	return errors.Join(
 		serveViews(v.server, v.sink, func(ctx context.Context, spec engine.Spec, at es.Position) error {
-			return await(ctx, v.workers[spec.Name], at)
+			w := v.workers[spec.Name]
+			if w.Status().Checkpoint.Position < at {
+				if err := v.checkReach(ctx, at); err != nil {
+					return err
+				}
+			}
+			return await(ctx, w, at)
 		}),
 		query.Handle(v.server, health.Query, func(ctx context.Context, _ struct{}) (health.Answer, error) { return v.status(ctx), nil }),
 	)
@@ -161,6 +167,21 @@ func (v *views) status(ctx context.Context) (out health.Answer) {
 		out.Views = append(out.Views, view)
 	}
 	return out
+}
+
+// checkReach refuses a position beyond the log, for which a query would wait in vain and others behind it. What a command was answered to is in
+// the log. Where the recorder does not answer, the query waits.
+func (v *views) checkReach(ctx context.Context, at es.Position) error {
+	ctx, cancel := context.WithTimeout(ctx, headWaitMax)
+	defer cancel()
+	head, err := v.source.Head(ctx)
+	if err != nil || at <= head.Position {
+		return nil
+	}
+	return &es.Refusal{
+		Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, at),
+		Remedy: fmt.Sprintf("check that the position is of this ledger: its log is %s", head.LogID),
+	}
 }
 
 // awaiting returns once a view holds a position.

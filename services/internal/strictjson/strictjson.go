@@ -229,8 +229,11 @@ func (w *walk) value(field protoreflect.FieldDescriptor, list bool) error {
 
 // misfit says why a value's first token cannot be one of the field's, in words of JSON; empty where it can, or where protojson says it well.
 func misfit(field protoreflect.FieldDescriptor, list bool, tok json.Token, value string) string {
-	if field == nil || tok == nil {
+	if field == nil {
 		return ""
+	}
+	if tok == nil {
+		return fmt.Sprintf("%s is null: leave it out where nothing is meant, lest a filter without a value pass everything", field.Name())
 	}
 	found := clipped(value)
 	_, text := tok.(string)

@@ -87,6 +87,16 @@ func TestWholeNumbersAreReadWithAndWithoutQuotes(t *testing.T) {
 	}
 }
 
+// Null where a program had no value is no filter, and would answer a total of everything.
+func TestNullIsNoValue(t *testing.T) {
+	for text, path := range map[string]string{`{"donor":null}`: "donor", `{"stages":["committed",null]}`: "stages[1]", `{"stages":null}`: "stages"} {
+		var bad *strictjson.Error
+		if err := strictjson.Unmarshal([]byte(text), &apiv1.BalancesRequest{}); !errors.As(err, &bad) || bad.Path != path || !strings.Contains(bad.Detail, "is null") {
+			t.Errorf("%s is read with %v", text, err)
+		}
+	}
+}
+
 // FuzzUnmarshal: any text is a message that protojson reads the same, or an error with a place within it.
 func FuzzUnmarshal(f *testing.F) {
 	for _, seed := range []string{`{"stages":["committed"],"at_least":"12"}`, "{\n\"by\":7}", `{`, `[]`, `{"a":`, "\xff", `{"donor":null}`, "{\n\n\"limit\":1e99}"} {
