@@ -253,6 +253,17 @@ func TestAReturnIsToldInWhatWasBooked(t *testing.T) {
 	if got := c.State().Booked.Amount; got != amount(uah, "2000") {
 		t.Errorf("%s stand booked", got.Text(2))
 	}
+	// An amount that no rate divides evenly comes back as it was asked, also twice.
+	uneven := after(t, hundred(), kit.BookedIn(kit.BookPart(eur, "100", "0.07"), uah, "4198"), kit.ReturnPart(eur, "33.34"))
+	stands(t, uneven, booked, "99.93", "66.59")
+	stands(t, uneven, returned, "33.34", "33.34")
+	uneven = uneven.When(kit.ReturnPart(eur, "33.33")).ThenRecord(t, &eventv1.PaymentReturned{})
+	stands(t, uneven, returned, "66.67", "66.67")
+	uneven = uneven.When(kit.Return()).ThenRecord(t, &eventv1.PaymentReturned{})
+	stands(t, uneven, returned, "99.93", "99.93")
+	if got := uneven.State().Booked.Amount; !got.IsZero() {
+		t.Errorf("%s stand booked", got.Text(2))
+	}
 	// A part that is less than the smallest unit of what was booked is nothing.
 	little := after(t, hundred(), kit.BookedIn(kit.Book(), uah, "0.03"))
 	little.When(kit.ReturnPart(eur, "10")).ThenRefused(t, "nothing_to_return")

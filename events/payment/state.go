@@ -176,7 +176,10 @@ func (s *State) returned(e *eventv1.PaymentReturned) {
 	}
 	x := t
 	if s.Booked.Asset != s.Line.Asset {
-		x = share(s.Line.Standing(booked), t, s.Booked.Amount)
+		// What came back was cut toward zero on its way into what was booked. Here what stays is cut, so that the part that was asked comes out.
+		there := s.Line.Standing(booked)
+		stays := share(there, drawn.Sum(s.Booked.Amount, t.Neg()), s.Booked.Amount)
+		x = drawn.Sum(there, stays.Neg())
 	}
 	s.Booked.Amount = drawn.Sum(s.Booked.Amount, t.Neg())
 	if s.lends() {

@@ -39,7 +39,7 @@ const (
 )
 
 // Spec declares the view.
-var Spec = engine.Spec{Name: "payments", Version: 2, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "payments", Version: 3, Tables: []engine.Table{
 	paymentTable: {Name: "payments", Key: 1, Columns: append([]engine.Column{
 		streamColumn:      {Name: "stream", Kind: engine.Text},
 		donorColumn:       {Name: "donor", Kind: engine.Text},
