@@ -164,7 +164,7 @@ func Frame(fs vfs.FS, dir string, position es.Position) (info FrameInfo, err err
 		return info, err
 	}
 	if position == 0 || uint64(position) > m.end {
-		return info, fmt.Errorf("no entry is at position %d: the log's entries end at positions 1 to %d", position, m.end)
+		return info, fmt.Errorf("no entry is at position %d: the last is at %d", position, m.end)
 	}
 	i := sort.Search(len(segments), func(i int) bool { return segments[i].base >= uint64(position) }) - 1
 	c := newCursor(fs, segments, segments[i].base, m.end, scanChunkBytes)
@@ -178,6 +178,9 @@ func Frame(fs vfs.FS, dir string, position es.Position) (info FrameInfo, err err
 			continue
 		}
 		if f.entry.Position > position {
+			if f.entry.Prev == 0 {
+				return info, fmt.Errorf("no entry is at position %d: the first is at %d", position, f.entry.Position)
+			}
 			return info, fmt.Errorf("no entry is at position %d: the entries around it are at %d and %d", position, f.entry.Prev, f.entry.Position)
 		}
 		s := segments[c.current]

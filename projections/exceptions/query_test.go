@@ -101,7 +101,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{exceptions.ListRequest{Donor: "Germany"}, "unknown_word", "donor", `"DEU"`},
 		{exceptions.ListRequest{Beneficiary: "Ukraine"}, "unknown_word", "beneficiary", `"UKR"`},
 		{exceptions.ListRequest{Category: "MILL"}, "unknown_word", "category", `"MIL"`},
-		{exceptions.ListRequest{Status: "closed"}, "unknown_word", "status", "allowed"},
+		{exceptions.ListRequest{Status: "closed"}, "unknown_word", "status", "use one of them"},
 		{exceptions.ListRequest{Stream: "import-1"}, "bad_stream", "stream", "pledge-<uuid>"},
 		{exceptions.ListRequest{RaisedBefore: "2024-05"}, "bad_date", "raised_before", "2024-05-31"},
 		{exceptions.ListRequest{MinAmount: "5"}, "missing", "asset", "name the asset"},

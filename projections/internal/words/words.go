@@ -17,17 +17,19 @@ const listedMax = 40
 
 // Check refuses a word that is not allowed, and names those that are and the nearest.
 func Check(field, word string, allowed []string) error {
+	return check(field, word, allowed, "use one of them")
+}
+
+func check(field, word string, allowed []string, remedy string) error {
 	if slices.Contains(allowed, word) {
 		return nil
 	}
-	r := &es.Refusal{Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is not known here", word)}
+	r := &es.Refusal{Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is not known here", word), Remedy: remedy}
 	if len(allowed) <= listedMax {
 		r.Reason += "; allowed are " + strings.Join(allowed, ", ")
 	}
 	if near := term.Nearest(word, allowed); near != "" {
 		r.Remedy = fmt.Sprintf("did you mean %q?", near)
-	} else {
-		r.Remedy = "use an allowed word"
 	}
 	return r
 }
@@ -42,7 +44,7 @@ func Donor(field, code string) error {
 			Code: "unknown_word", Field: field, Reason: fmt.Sprintf("%q is a name, and a code is wanted", code), Remedy: fmt.Sprintf("did you mean %q?", known),
 		}
 	}
-	return Check(field, code, donor.Codes())
+	return check(field, code, donor.Codes(), "use an ISO 3166-1 alpha-3 code such as POL, or an institution's such as EU-INST")
 }
 
 // Category refuses what is neither a category nor a group of them.
@@ -54,7 +56,7 @@ func Category(field, code string) error {
 	for _, c := range category.Codes() {
 		codes = append(codes, c.Code)
 	}
-	return Check(field, code, codes)
+	return check(field, code, codes, "use a category such as MIL.AIRDEF, or a group such as MIL")
 }
 
 // Within reports whether a category is a code or stands below it; every category is within "".

@@ -100,7 +100,11 @@ func refusedQuery(err error) error {
 		code = exitFailure
 	}
 	text := r.Reason
-	if r.Field != "" {
+	switch r.Field {
+	case "":
+	case "id": // the argument of the show commands
+		text = "ID: " + text
+	default:
 		name := r.Field
 		if flag, ok := flagOf[name]; ok {
 			name = flag

@@ -152,8 +152,14 @@ func flagError(cmd *cobra.Command, err error) error {
 
 func typeInWords(flagType string) string {
 	switch flagType {
-	case "uint64", "uint16", "int", "uint":
+	case "uint64", "uint":
+		return "a whole number from 0"
+	case "uint16":
+		return "a whole number from 0 to 65535"
+	case "int":
 		return "a whole number"
+	case "duration":
+		return "a time such as 24h or 90m"
 	case "bool":
 		return "true or false"
 	}

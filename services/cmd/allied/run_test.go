@@ -120,7 +120,9 @@ func TestShipmentsAndPaymentsAtWork(t *testing.T) {
 		code int
 		says []string
 	}{
-		{[]string{"shipments", "--status", "open"}, exitUsage, []string{"--status", `"open" is not known here`, "planned, dispatched, arrived, handed_over, closed"}},
+		{[]string{"shipments", "--status", "open"}, exitUsage, []string{"--status", `"open" is not known here`, "planned, dispatched, arrived, handed_over, closed; use one of them"}},
+		{[]string{"shipments", "--donor", "ZZZ"}, exitUsage, []string{"--donor", "ISO 3166-1 alpha-3 code such as POL"}},
+		{[]string{"shipments", "--category", "XYZ"}, exitUsage, []string{"--category", "such as MIL.AIRDEF"}},
 		{[]string{"payments", "--donor", "Sweden"}, exitUsage, []string{"--donor", `did you mean "SWE"?`}},
 		{[]string{"payments", "--pledge", movePayment}, exitUsage, []string{"--pledge", "is not a pledge's stream"}},
 		{[]string{"exceptions", "--kind", "lost,shrot"}, exitUsage, []string{"--kind", `"shrot" is not known here`, `did you mean "short"?`}},
@@ -130,7 +132,7 @@ func TestShipmentsAndPaymentsAtWork(t *testing.T) {
 		{[]string{"exceptions", "--min-amount", "5"}, exitUsage, []string{"--asset", "name the asset"}},
 		{[]string{"exceptions", "--stream", "x"}, exitUsage, []string{"--stream", "by the UUID alone"}},
 		{[]string{"exceptions", "--summary", "--limit", "3"}, exitUsage, []string{"--summary"}},
-		{[]string{"shipment", "show", movePayment}, exitFailure, []string{"there is no shipment", "list the shipments"}},
+		{[]string{"shipment", "show", movePayment}, exitFailure, []string{"allied shipment show: ID: there is no shipment", "list the shipments"}},
 		{[]string{"payment", "show"}, exitUsage, []string{"ID is missing"}},
 		{[]string{"debug", "state", "statement-7d1f5a30-0000-4000-8000-000000000009"}, exitUsage, []string{"pledge, shipment, payment"}},
 	} {
@@ -298,8 +300,10 @@ func TestFramesAreShownByTheByte(t *testing.T) {
 			t.Errorf("the frame lacks %q:\n%s", want, shown)
 		}
 	}
-	try(t, "", "debug", "frame", "1", "--data", dir).refused(t, exitFailure, "no entry is at position 1", at)
-	try(t, "", "debug", "frame", "99999999", "--data", dir).refused(t, exitFailure, "the log's entries end at")
+	try(t, "", "debug", "frame", "1", "--data", dir).refused(t, exitFailure, "no entry is at position 1: the first is at "+at)
+	for _, absent := range []string{"0", "99999999"} {
+		try(t, "", "debug", "frame", absent, "--data", dir).refused(t, exitFailure, "no entry is at position "+absent+": the last is at ")
+	}
 }
 
 func TestCSVQuotesWhatItMust(t *testing.T) {
