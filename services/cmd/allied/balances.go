@@ -26,7 +26,8 @@ func (c *cli) balancesCommand() *cobra.Command {
 different assets or bases never add. --reached counts all that ever came to the stage, --standing (as when neither is given) what has
 not moved on. Guarantees and swaps enter a sum only by name: without --instruments they are left out, and shown as such.
 
-A value that is undisclosed is counted as unknown; it is never zero.
+A value that is undisclosed is counted as unknown; it is never zero. What stands at origin, or beyond a cap at over:, is a credit, and
+negative here.
 
 Stages: ` + wrapped(balances.Stages(), 120) + `
 Bases: ` + wrapped(balances.Bases(), 120),
