@@ -107,6 +107,15 @@ func listen(t *testing.T, server *http.Server) (url string) {
 // filled serves the sample, and a pledge that was shipped and paid, with what goes wrong on the way.
 func filled(t *testing.T) *served {
 	t.Helper()
+	s := sampled(t)
+	s.fill(moves(t))
+	s.awaitViews()
+	return s
+}
+
+// sampled serves the sample alone, as `allied serve --sample` does.
+func sampled(t *testing.T) *served {
+	t.Helper()
 	s := start(t)
 	s.fill(func(yield func(*apiv1.Command) bool) {
 		for cmd, err := range sample.Commands() {
@@ -118,15 +127,19 @@ func filled(t *testing.T) *served {
 			}
 		}
 	})
-	s.fill(moves(t))
-	head, _, err := s.ledger.Head(t.Context())
+	s.awaitViews()
+	return s
+}
+
+func (s *served) awaitViews() {
+	s.t.Helper()
+	head, _, err := s.ledger.Head(s.t.Context())
 	if err == nil {
-		err = boot.AwaitViews(t.Context(), s.ledger, head.Position)
+		err = boot.AwaitViews(s.t.Context(), s.ledger, head.Position)
 	}
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return s
 }
 
 func (s *served) fill(cmds iter.Seq[*apiv1.Command]) {
