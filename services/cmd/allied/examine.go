@@ -158,7 +158,7 @@ func examineHolder(held bool, owner boot.Owner, err error) finding {
 // examineLog holds the head file to the segments.
 func examineLog(log filelog.Inspection, held bool) finding {
 	const check, remedy = "log", "start the ledger once: it settles the log's end and removes what is half made"
-	at := fmt.Sprintf("%d events to position %d in %d segments, log %s", log.Head.Events, log.Head.Position, log.Segments, log.Log)
+	at := fmt.Sprintf("%d events to position %d in %s, log %s", log.Head.Events, log.Head.Position, counted(log.Segments, "segment", "segments"), log.Log)
 	switch {
 	case log.HeadMarksDamaged > 0:
 		return warn(check, remedy, "%s; %d of the head file's two marks are damaged", at, log.HeadMarksDamaged)
@@ -332,7 +332,7 @@ func examineBytes(dir string) finding {
 	if err != nil {
 		return broken(check, "stop the ledger, keep the folder as it is, and restore it from a backup with `allied restore`", err)
 	}
-	return fine(check, "every byte of %d events in %d segments is as it was written", report.Head.Events, report.Segments)
+	return fine(check, "every byte of %d events in %s is as it was written", report.Head.Events, counted(report.Segments, "segment", "segments"))
 }
 
 func examineVersions() finding {
