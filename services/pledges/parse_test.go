@@ -122,7 +122,7 @@ func TestBadTextIsRefusedAtItsField(t *testing.T) {
 		"activate_tranche.tranche":          {`{"activate_tranche":{}}`, "bad_field", "not a UUID"},
 		"activate_tranche.firmness":         {`{"activate_tranche":{"tranche":` + someID + `,"firmness":"hard"}}`, "unknown_word", "stated"},
 		"schedule_tranche.due":              {`{"schedule_tranche":{"due":"soon"}}`, "bad_date", "soon"},
-		"schedule_tranche.asset":            {`{"schedule_tranche":{"amount":"5"}}`, "bad_asset", ""},
+		"schedule_tranche.asset":            {`{"schedule_tranche":{"amount":"5"}}`, "bad_asset", "none is named"},
 		"reserve_draw.stated[0].amount":     {`{"reserve_draw":{"allocation":` + someID + `,"stated":[{"asset":"each/6:x"}]}}`, "bad_amount", ""},
 		"reduce_pledge.amount":              {`{"reduce_pledge":{"asset":"EUR/2@tracker"}}`, "bad_amount", ""},
 		"link_pledge.link":                  {`{"link_pledge":{"link":"is"}}`, "unknown_word", "reimburses"},

@@ -87,6 +87,7 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"serve --roles recorder --sample --data ABSENT", exitUsage, []string{"--sample", "--roles recorder", "add pledges"}},
 		{"serve --data DIR", exitFailure, []string{dir + " holds no ledger, but a-file", "an empty folder"}},
 		{"submit DAY --data DIR", exitFailure, []string{dir + " holds no ledger, but a-file", "an empty folder"}},
+		{"events --server http://127.0.0.1:8080", exitUsage, []string{"an address of HTTP", "such as nats://"}},
 		{"serve --server nats://127.0.0.1:1", exitUsage, []string{"--nats"}},
 		{"serve --data FILE", exitFailure, []string{file + " is a file"}},
 		{"serve --nats nats://127.0.0.1:1 --roles pledges --data ABSENT", exitUnavailable, []string{"nats://127.0.0.1:1"}},

@@ -111,6 +111,9 @@ func (c *cli) checkGlobal(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("server") && cmd.Flags().Changed("data") {
 		return usagef("--server and --data name two ledgers; give one of them")
 	}
+	if strings.HasPrefix(c.server, "http://") || strings.HasPrefix(c.server, "https://") {
+		return usagef("--server %s is an address of HTTP; give the other one that `allied serve` prints, such as nats://127.0.0.1:4222", c.server)
+	}
 	if slices.Contains(forms, c.form) {
 		return nil
 	}

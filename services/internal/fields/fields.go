@@ -60,7 +60,11 @@ func (f *Fields) Amount(at, assetText, text string) money.Amount {
 func (f *Fields) AmountAt(assetAt, assetText, at, text string) money.Amount {
 	a, err := asset.Parse(assetText)
 	if err != nil {
-		f.Refuse(&es.Refusal{Code: "bad_asset", Field: assetAt, Reason: err.Error(), Remedy: "write it as EUR/2@donor_stated or each/6:item"})
+		reason := err.Error()
+		if assetText == "" {
+			reason = "an amount is counted in an asset, and none is named"
+		}
+		f.Refuse(&es.Refusal{Code: "bad_asset", Field: assetAt, Reason: reason, Remedy: "write it as EUR/2@donor_stated or each/6:item"})
 		return money.Amount{}
 	}
 	n, err := money.Parse(text, a.Scale)
