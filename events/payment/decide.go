@@ -207,7 +207,17 @@ func (s *State) reverse(c *Reverse) ([]es.Event, error) {
 		}
 		return one(&eventv1.PaymentReversed{Event: c.Event[:], Movement: b.Movement})
 	}
-	return nil, refuse("nothing_to_reverse", field, fmt.Sprintf("%s holds no booking %s that still stands", s.Stream, c.Event), "name the event of a booking")
+	for _, r := range s.Returns {
+		if r.Event != c.Event {
+			continue
+		}
+		if name := r.Movement.GetSplit().GetAsset(); name != s.Booked.Asset {
+			return nil, refuse("gone_further", field, fmt.Sprintf("it came back in %s, and the payment is booked in %s by now", name, s.Booked.Asset), "correct what came after it first")
+		}
+		return one(&eventv1.PaymentReversed{Event: c.Event[:], Movement: r.Movement})
+	}
+	return nil, refuse("nothing_to_reverse", field, fmt.Sprintf("%s holds no booking and no return for good %s that still stands", s.Stream, c.Event),
+		"name the event of one; what came back to be owed again is instructed as another payment")
 }
 
 func (s *State) loan(c *Loan) ([]es.Event, error) {

@@ -282,6 +282,25 @@ func TestABookingIsReversed(t *testing.T) {
 
 // 50 euros arrived as 2,000 and 50 as 1,800 hryvnias; half of the euros came back, so half of the hryvnias did, 1,900. Neither booking is
 // what stands: one is more, the other would leave hryvnias without euros.
+func TestAReturnForGoodIsReversed(t *testing.T) {
+	c := after(t, lent(), kit.BookedIn(kit.BookPart(eur, "60", "0"), uah, "2400"), kit.ReturnPart(eur, "25"))
+	stands(t, c, booked, "60", "35")
+	e := kit.Event(2)
+	back := moves(uah, "1000", give{booked, "1000"})
+	c = c.When(kit.Reverse(2)).Then(t, &eventv1.PaymentReversed{Event: e[:], Movement: back})
+	stands(t, c, booked, "60", "60")
+	stands(t, c, eventv1.Stage_STAGE_RETURNED, "0", "0")
+	if s := c.State(); s.Booked.Amount != amount(uah, "2400") || s.Principal != amount(uah, "2400") {
+		t.Errorf("booked are %v, and %v of the loan is owed", s.Booked, s.Principal)
+	}
+	c.When(kit.Reverse(2)).ThenRefused(t, "nothing_to_reverse")
+	c.When(kit.Reverse(1)).ThenRecord(t, &eventv1.PaymentReversed{})
+	after(t, hundred(), kit.Book(), kit.Reopening(kit.ReturnPart(eur, "1"))).When(kit.Reverse(2)).ThenRefused(t, "nothing_to_reverse")
+	// What came back in one currency cannot stand again beside another.
+	other := after(t, hundred(), kit.BookedIn(kit.BookPart(eur, "60", "0"), uah, "2400"), kit.Return(), kit.Book())
+	other.When(kit.Reverse(2)).ThenRefused(t, "gone_further")
+}
+
 func TestABookingOfWhichPartOfThePriceIsGoneIsNotReversed(t *testing.T) {
 	c := after(t, hundred(), kit.BookedIn(kit.BookPart(eur, "50", "0"), uah, "2000"), kit.BookedIn(kit.Book(), uah, "1800"), kit.ReturnPart(eur, "50"))
 	c.When(kit.Reverse(1)).ThenRefused(t, "gone_further")

@@ -19,7 +19,7 @@ const Kind = "payment"
 var Decider = es.Decider[*State, Command]{Kind: Kind, Initial: Initial, Decide: Decide, Evolve: Evolve}
 
 // stateSchema is the version of the serialised State.
-const stateSchema = 1
+const stateSchema = 2
 
 // Phase tells how a payment stands with its bank.
 type Phase string
@@ -39,8 +39,9 @@ type State struct {
 	Line               *drawn.Line // its booked rung is in the instructed asset
 	// Booked is what stands booked in the asset in which it was booked.
 	Booked AssetAmount
-	// Bookings are what a reversal may take back.
+	// Bookings and Returns are what a reversal may take back.
 	Bookings []Booking
+	Returns  []GivenBack
 	// Principal is what of a loan is still to be paid back, and Interest what is due of it, in the asset that was booked.
 	Principal, Interest money.Amount
 }
@@ -57,6 +58,13 @@ type Booking struct {
 	Movement *eventv1.Movement
 	Fee      money.Amount
 	Booked   AssetAmount
+}
+
+// GivenBack is what came back for good: the movement in the asset that was booked, and what it took of the instructed asset's booked rung.
+type GivenBack struct {
+	Event    uuid.UUID
+	Movement *eventv1.Movement
+	Taken    money.Amount
 }
 
 // Initial is a payment without events.
@@ -118,15 +126,9 @@ func Evolve(s *State, f *es.Fact) *State {
 		s.book(b, +1)
 		s.Bookings = append(s.Bookings, b)
 	case *eventv1.PaymentReturned:
-		s.returned(e)
+		s.returned(f.ID, e)
 	case *eventv1.PaymentReversed:
-		for i, b := range s.Bookings {
-			if b.Event == uuid.UUID(e.Event) {
-				s.book(b, -1)
-				s.Bookings = append(s.Bookings[:i:i], s.Bookings[i+1:]...)
-				break
-			}
-		}
+		s.reversed(uuid.UUID(e.Event))
 	case *eventv1.LoanInterestDue:
 		s.Interest = drawn.Sum(s.Interest, drawn.Amount(e.Amount))
 	case *eventv1.LoanInterestPaid:
@@ -158,7 +160,7 @@ func (s *State) book(b Booking, sign int) {
 func (s *State) lends() bool { return s.Line.Instrument == eventv1.Instrument_INSTRUMENT_LOAN }
 
 // returned: one that reopens undoes the booking and the instruction, and its part of the draw is released after it.
-func (s *State) returned(e *eventv1.PaymentReturned) {
+func (s *State) returned(event uuid.UUID, e *eventv1.PaymentReturned) {
 	t := drawn.Amount(e.Movement.Amount) // in the asset of the movement's split
 	if e.Reopens {
 		back := t
@@ -181,11 +183,42 @@ func (s *State) returned(e *eventv1.PaymentReturned) {
 		stays := share(there, drawn.Sum(s.Booked.Amount, t.Neg()), s.Booked.Amount)
 		x = drawn.Sum(there, stays.Neg())
 	}
-	s.Booked.Amount = drawn.Sum(s.Booked.Amount, t.Neg())
-	if s.lends() {
-		s.Principal = drawn.Sum(s.Principal, t.Neg())
+	r := GivenBack{event, e.Movement, x}
+	s.giveBackFor(r, +1)
+	s.Returns = append(s.Returns, r)
+}
+
+// giveBackFor applies a return for good, or with sign -1 takes it back.
+func (s *State) giveBackFor(r GivenBack, sign int) {
+	back := drawn.Amount(r.Movement.Amount)
+	if sign > 0 {
+		back = back.Neg()
 	}
-	s.Line.Apply(s.Line.Take(x, eventv1.RestTo_REST_TO_UNSPECIFIED, booked), eventv1.Stage_STAGE_RETURNED, +1)
+	s.Booked.Amount = drawn.Sum(s.Booked.Amount, back)
+	if s.lends() {
+		s.Principal = drawn.Sum(s.Principal, back)
+	}
+	s.Line.Apply(&eventv1.Movement{Amount: r.Taken.Proto(), Split: &eventv1.Split{
+		Reliefs: []*eventv1.Relief{{Stage: booked, Amount: r.Taken.Proto()}},
+	}}, eventv1.Stage_STAGE_RETURNED, sign)
+}
+
+// reversed takes back a booking or a return for good.
+func (s *State) reversed(event uuid.UUID) {
+	for i, b := range s.Bookings {
+		if b.Event == event {
+			s.book(b, -1)
+			s.Bookings = append(s.Bookings[:i:i], s.Bookings[i+1:]...)
+			return
+		}
+	}
+	for i, r := range s.Returns {
+		if r.Event == event {
+			s.giveBackFor(r, -1)
+			s.Returns = append(s.Returns[:i:i], s.Returns[i+1:]...)
+			return
+		}
+	}
 }
 
 // inBooked is the part of what stands booked that belongs to a part in the instructed asset.

@@ -621,6 +621,14 @@ func TestALoan(t *testing.T) {
 		returned:in 2 USD/2@donor_stated 3.30
 		loan:drawn 2 EUR/2@tracker 3.00
 		loan:principal 2 EUR/2@tracker -3.00`)
+	w.posts(pay.Reverse(6), `
+		booked:out 2 EUR/2@tracker 3.00
+		booked:out 2 USD/2@donor_stated 3.30
+		returned:in 2 EUR/2@tracker -3.00
+		returned:in 2 USD/2@donor_stated -3.30
+		loan:drawn 2 EUR/2@tracker -3.00
+		loan:principal 2 EUR/2@tracker 3.00`)
+	w.do(pay.ReturnPart(eur, "3"))
 	// And 5 to be owed again: 104.50 × 5 ÷ 95 = 5.50 dollars.
 	w.posts(pay.Reopening(pay.ReturnPart(eur, "5")), `
 		booked:in 2 EUR/2@tracker -5.00

@@ -17,6 +17,7 @@ import (
 const (
 	paymentTable = iota
 	bookingTable
+	returnTable
 )
 
 // The columns of payments.
@@ -39,7 +40,7 @@ const (
 )
 
 // Spec declares the view.
-var Spec = engine.Spec{Name: "payments", Version: 3, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "payments", Version: 4, Tables: []engine.Table{
 	paymentTable: {Name: "payments", Key: 1, Columns: append([]engine.Column{
 		streamColumn:      {Name: "stream", Kind: engine.Text},
 		donorColumn:       {Name: "donor", Kind: engine.Text},
@@ -64,6 +65,14 @@ var Spec = engine.Spec{Name: "payments", Version: 3, Tables: []engine.Table{
 		{Name: "asset", Kind: engine.Text},    // in which it was booked
 		{Name: "booked", Kind: engine.Amount}, // in that asset
 		{Name: "stands", Kind: engine.Bool},   // a reversal may take it back
+	}},
+	returnTable: {Name: "payment_returns", Key: 2, Hidden: true, Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text},
+		{Name: "event", Kind: engine.Text},
+		{Name: "taken", Kind: engine.Amount}, // of what was booked, in the instructed asset
+		{Name: "asset", Kind: engine.Text},   // in which it was booked
+		{Name: "back", Kind: engine.Amount},  // in that asset
+		{Name: "stands", Kind: engine.Bool},  // a reversal may take it back
 	}},
 }}
 
@@ -119,6 +128,7 @@ type account struct {
 
 	changed         bool
 	changedBookings map[uuid.UUID]booking
+	changedReturns  map[uuid.UUID]giveBack
 }
 
 type texts struct {
@@ -129,6 +139,11 @@ type texts struct {
 
 type booking struct {
 	payment.Booking
+	stands bool
+}
+
+type giveBack struct {
+	payment.GivenBack
 	stands bool
 }
 
@@ -154,27 +169,55 @@ func (p *Projection) Fold(f *es.Fact) error {
 	}
 	a.events++
 	a.days.Widen(f.Envelope.GetEffective())
-	bookings := len(a.state.Bookings)
+	bookings, returns := len(a.state.Bookings), len(a.state.Returns)
 	a.state = payment.Evolve(a.state, f)
-	if len(a.state.Bookings) > bookings {
+	if len(a.state.Bookings) > bookings { // movements are made anew, which lets go of the fact
 		b := &a.state.Bookings[bookings]
-		b.Movement = a.movement(drawn.Amount(b.Movement.Amount)) // which lets go of the fact
+		b.Movement = a.booked(drawn.Amount(b.Movement.Amount))
 		a.changedBookings[b.Event] = booking{*b, true}
 	}
+	if len(a.state.Returns) > returns {
+		r := &a.state.Returns[returns]
+		r.Movement = a.cameBack(r.Movement.GetSplit().GetAsset(), drawn.Amount(r.Movement.Amount))
+		a.changedReturns[r.Event] = giveBack{*r, true}
+	}
 	a.describe(f)
+	if e, ok := f.Event.(*eventv1.PaymentReversed); ok {
+		a.reverse(uuid.UUID(e.Event), len(a.state.Returns) < returns)
+	}
 	return nil
 }
 
 func newAccount(stream string) *account {
-	return &account{state: payment.Initial(stream), changedBookings: map[uuid.UUID]booking{}}
+	return &account{state: payment.Initial(stream), changedBookings: map[uuid.UUID]booking{}, changedReturns: map[uuid.UUID]giveBack{}}
 }
 
-// movement is what a reversal takes back: a booking relieves what is instructed and nothing else.
-func (a *account) movement(used money.Amount) *eventv1.Movement {
+// booked is what a reversal of a booking takes back: it relieves what is instructed and nothing else.
+func (a *account) booked(used money.Amount) *eventv1.Movement {
+	return a.movement(eventv1.Stage_STAGE_INSTRUCTED, a.state.Line.Asset, used)
+}
+
+// cameBack is what a reversal of a return for good takes back.
+func (a *account) cameBack(asset string, back money.Amount) *eventv1.Movement {
+	return a.movement(eventv1.Stage_STAGE_BOOKED, asset, back)
+}
+
+func (a *account) movement(from eventv1.Stage, asset string, t money.Amount) *eventv1.Movement {
 	draw := a.state.Line.Draw
-	return &eventv1.Movement{Draw: draw[:], Amount: used.Proto(), Split: &eventv1.Split{
-		Asset: a.state.Line.Asset, Reliefs: []*eventv1.Relief{{Line: draw[:], Stage: eventv1.Stage_STAGE_INSTRUCTED, Amount: used.Proto()}},
+	return &eventv1.Movement{Draw: draw[:], Amount: t.Proto(), Split: &eventv1.Split{
+		Asset: asset, Reliefs: []*eventv1.Relief{{Line: draw[:], Stage: from, Amount: t.Proto()}},
 	}}
+}
+
+func (a *account) reverse(event uuid.UUID, returned bool) {
+	if returned {
+		a.changedReturns[event] = giveBack{GivenBack: payment.GivenBack{Event: event}}
+		return
+	}
+	a.changedBookings[event] = booking{Booking: payment.Booking{Event: event}}
+	if len(a.state.Bookings) == 0 {
+		a.point, a.reference = "", ""
+	}
 }
 
 // describe takes from a fact what the rules do not need.
@@ -197,11 +240,6 @@ func (a *account) describe(f *es.Fact) {
 		a.bankCode = e.ReasonCode
 		if e.Reopens {
 			a.reopened = drawn.Sum(a.reopened, drawn.Amount(e.Movement.Amount))
-		}
-	case *eventv1.PaymentReversed:
-		a.changedBookings[uuid.UUID(e.Event)] = booking{Booking: payment.Booking{Event: uuid.UUID(e.Event)}}
-		if len(a.state.Bookings) == 0 {
-			a.point, a.reference = "", ""
 		}
 	}
 }

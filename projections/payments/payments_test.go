@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/payment"
+	"github.com/allied-ledger/allied/events/payment/paymenttest"
 	"github.com/allied-ledger/allied/events/wire"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
@@ -279,8 +280,8 @@ func (w *world) command(r *rapid.T, n int, m payment.Meta) payment.Command {
 	case 6, 7:
 		return &payment.Return{Meta: m, Amount: part(), Reopens: kind == 6, ReasonCode: "AC01"}
 	case 8, 9:
-		if len(s.Bookings) > 0 {
-			return &payment.Reverse{Meta: m, Event: rapid.SampledFrom(s.Bookings).Draw(r, "booking").Event}
+		if moves := paymenttest.Reversible(s); len(moves) > 0 {
+			return &payment.Reverse{Meta: m, Event: rapid.SampledFrom(moves).Draw(r, "event")}
 		}
 	}
 	kind := rapid.SampledFrom([]payment.LoanKind{payment.InterestDue, payment.InterestPaid, payment.Repaid, payment.Forgiven}).Draw(r, "loan")

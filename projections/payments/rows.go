@@ -3,6 +3,7 @@ package payments
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,16 +30,20 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 	a := p.byStream[stream]
 	switch {
 	case a == nil:
-		return fmt.Errorf("stream %s has bookings, but no payment", stream)
-	case !row[6].Bool():
+		return fmt.Errorf("stream %s has bookings or returns, but no payment", stream)
+	case !row[len(row)-1].Bool(): // taken back
 		return nil
 	}
 	event, err := uuid.Parse(row[1].Text())
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", stream, err)
 	}
+	if table == returnTable {
+		a.state.Returns = append(a.state.Returns, payment.GivenBack{Event: event, Movement: a.cameBack(row[3].Text(), row[4].Amount()), Taken: row[2].Amount()})
+		return nil
+	}
 	a.state.Bookings = append(a.state.Bookings, payment.Booking{
-		Event: event, Movement: a.movement(row[2].Amount()), Fee: row[3].Amount(), Booked: payment.AssetAmount{Asset: row[4].Text(), Amount: row[5].Amount()},
+		Event: event, Movement: a.booked(row[2].Amount()), Fee: row[3].Amount(), Booked: payment.AssetAmount{Asset: row[4].Text(), Amount: row[5].Amount()},
 	})
 	return nil
 }
@@ -105,8 +110,14 @@ func (p *Projection) Flush(yield func(table int, row engine.Row) error) error {
 		}
 	}
 	for _, a := range p.changed {
+		if err := a.flushReturns(yield); err != nil {
+			return err
+		}
+	}
+	for _, a := range p.changed {
 		a.changed = false
 		clear(a.changedBookings)
+		clear(a.changedReturns)
 	}
 	p.changed = p.changed[:0]
 	return nil
@@ -130,15 +141,10 @@ func (a *account) row() engine.Row {
 }
 
 func (a *account) flushBookings(yield func(table int, row engine.Row) error) error {
-	var changed []booking
-	for _, b := range a.changedBookings {
-		changed = append(changed, b)
-	}
-	slices.SortFunc(changed, func(a, b booking) int { return strings.Compare(a.Event.String(), b.Event.String()) })
-	for _, b := range changed {
-		used := drawn.Amount(b.Movement.GetAmount())
+	for _, event := range inOrder(a.changedBookings) {
+		b := a.changedBookings[event]
 		err := yield(bookingTable, engine.Row{
-			engine.TextOf(a.state.Stream), engine.TextOf(b.Event.String()), engine.AmountOf(used), engine.AmountOf(b.Fee),
+			engine.TextOf(a.state.Stream), engine.TextOf(event.String()), engine.AmountOf(drawn.Amount(b.Movement.GetAmount())), engine.AmountOf(b.Fee),
 			engine.TextOf(b.Booked.Asset), engine.AmountOf(b.Booked.Amount), engine.BoolOf(b.stands),
 		})
 		if err != nil {
@@ -146,4 +152,23 @@ func (a *account) flushBookings(yield func(table int, row engine.Row) error) err
 		}
 	}
 	return nil
+}
+
+func (a *account) flushReturns(yield func(table int, row engine.Row) error) error {
+	for _, event := range inOrder(a.changedReturns) {
+		r := a.changedReturns[event]
+		err := yield(returnTable, engine.Row{
+			engine.TextOf(a.state.Stream), engine.TextOf(event.String()), engine.AmountOf(r.Taken), engine.TextOf(r.Movement.GetSplit().GetAsset()),
+			engine.AmountOf(drawn.Amount(r.Movement.GetAmount())), engine.BoolOf(r.stands),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inOrder are the events of changed rows in the order of their keys.
+func inOrder[V any](changed map[uuid.UUID]V) []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(changed), func(a, b uuid.UUID) int { return strings.Compare(a.String(), b.String()) })
 }

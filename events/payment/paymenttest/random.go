@@ -4,6 +4,7 @@ import (
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/payment"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
 
@@ -31,8 +32,8 @@ func Random(t *rapid.T, s *payment.State) payment.Command {
 		return &payment.Return{Meta: Meta(), Amount: r.part(s.Line.Standing(eventv1.Stage_STAGE_BOOKED)), Reopens: true, ReasonCode: "AC04"}
 	case "reverse":
 		c := &payment.Reverse{Meta: Meta()}
-		if len(s.Bookings) > 0 {
-			c.Event = rapid.SampledFrom(s.Bookings).Draw(t, "booking").Event
+		if moves := Reversible(s); len(moves) > 0 {
+			c.Event = rapid.SampledFrom(moves).Draw(t, "event")
 		}
 		return c
 	case "due":
@@ -44,6 +45,17 @@ func Random(t *rapid.T, s *payment.State) payment.Command {
 	default:
 		return r.loan(payment.Forgiven, s.Principal)
 	}
+}
+
+// Reversible are the events that a reversal may take back.
+func Reversible(s *payment.State) (events []uuid.UUID) {
+	for _, b := range s.Bookings {
+		events = append(events, b.Event)
+	}
+	for _, r := range s.Returns {
+		events = append(events, r.Event)
+	}
+	return events
 }
 
 type random struct {

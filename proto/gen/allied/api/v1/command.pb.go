@@ -3741,7 +3741,7 @@ func (x *ReturnPayment) GetReasonCode() string {
 // ReversePayment takes back a booking that was recorded in error.
 type ReversePayment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The id of the booking that was recorded in error.
+	// The id of the booking, or of the return for good, that was recorded in error.
 	Event         string `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
