@@ -127,6 +127,13 @@ func (l *Line) Undo(t money.Amount, from, to eventv1.Stage) {
 	}
 }
 
+// Reopen gives a part of what is reserved back to the pledge, since it came back and is owed again: it passes through returned.
+func (l *Line) Reopen(t money.Amount) {
+	r := l.rung(eventv1.Stage_STAGE_RETURNED)
+	r.Reached = Sum(r.Reached, t)
+	l.Release(t)
+}
+
 // Release gives a part of what is reserved back to the pledge. What cannot be counted is given back whole.
 func (l *Line) Release(t money.Amount) {
 	l.Revalue(eventv1.Stage_STAGE_RESERVED, t.Neg())

@@ -222,7 +222,7 @@ func TestAReturnThatReopensUndoesBookingAndInstruction(t *testing.T) {
 	stands(t, c, booked, "60", "60")
 	stands(t, c, instructed, "60", "0")
 	stands(t, c, reserved, "60", "0") // released after it
-	stands(t, c, returned, "0", "0")
+	stands(t, c, returned, "40", "0") // it passed through
 	c.When(kit.Reopening(kit.ReturnPart(eur, "61"))).ThenRefused(t, "exceeds_booked")
 	c.When(kit.ReturnPart(eur, "0")).ThenRefused(t, "exceeds_booked")
 	after(t, hundred()).When(kit.Return()).ThenRefused(t, "exceeds_booked")

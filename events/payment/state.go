@@ -19,7 +19,7 @@ const Kind = "payment"
 var Decider = es.Decider[*State, Command]{Kind: Kind, Initial: Initial, Decide: Decide, Evolve: Evolve}
 
 // stateSchema is the version of the serialised State.
-const stateSchema = 2
+const stateSchema = 3
 
 // Phase tells how a payment stands with its bank.
 type Phase string
@@ -169,7 +169,7 @@ func (s *State) returned(event uuid.UUID, e *eventv1.PaymentReturned) {
 		}
 		s.Line.Undo(t, booked, instructed)
 		s.Line.Undo(t, instructed, reserved)
-		s.Line.Release(t)
+		s.Line.Reopen(t)
 		s.Booked.Amount = drawn.Sum(s.Booked.Amount, back.Neg())
 		if s.lends() {
 			s.Principal = drawn.Sum(s.Principal, back.Neg())

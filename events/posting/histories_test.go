@@ -354,8 +354,7 @@ func (h *history) compare() {
 			continue // compared below, in the currency that was booked
 		}
 		in, at := h.posted(k)
-		// A return that reopens passes through returned, and no aggregate keeps it.
-		if at != standing[k] || in != reached[k] && k.stage != eventv1.Stage_STAGE_RETURNED {
+		if at != standing[k] || in != reached[k] {
 			h.t.Fatalf("line %s at %s in %s: posted %s reached and %s standing, decided %s and %s", k.line, k.stage, k.asset,
 				text(k.asset, in), text(k.asset, at), text(k.asset, reached[k]), text(k.asset, standing[k]))
 		}

@@ -329,7 +329,7 @@ func TestAReturnThatReopensUndoesEveryRung(t *testing.T) {
 	stands(t, c, 7, handedOver, "5", "5")
 	stands(t, c, 7, dispatched, "5", "0")
 	stands(t, c, 7, reserved, "5", "0") // released from the draw after it
-	stands(t, c, 7, returned, "0", "0")
+	stands(t, c, 7, returned, "5", "0") // it passed through
 }
 
 func TestASurplusCannotReopen(t *testing.T) {

@@ -154,7 +154,7 @@ func (s *State) reopened(m *eventv1.Movement) {
 	for _, x := range m.GetSplit().GetReliefs() {
 		l.Undo(drawn.Amount(x.Amount), x.Stage, below(x.Stage))
 	}
-	l.Release(drawn.Amount(m.Amount))
+	l.Reopen(drawn.Amount(m.Amount))
 }
 
 // reversed takes a movement back. What is under way again must be able to move, so it opens a closed shipment.

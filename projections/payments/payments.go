@@ -274,7 +274,7 @@ func (a *account) status() string {
 
 // returned is all that came back.
 func (a *account) returned() money.Amount {
-	return drawn.Sum(a.state.Line.At(eventv1.Stage_STAGE_RETURNED).Reached, a.reopened)
+	return a.state.Line.At(eventv1.Stage_STAGE_RETURNED).Reached
 }
 
 // charges are the fees of the bookings that stand.

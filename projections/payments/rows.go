@@ -67,11 +67,10 @@ func restoreAccount(row engine.Row) (*account, error) {
 	}
 	figures := row[figureColumn:]
 	a.reopened, a.drawn = figures[6].Amount(), figures[7].Amount()
-	final := drawn.Sum(figures[5].Amount(), a.reopened.Neg())
 	l.Rungs = []drawn.Rung{
 		{Stage: eventv1.Stage_STAGE_INSTRUCTED, Reached: figures[0].Amount(), Standing: figures[1].Amount()},
 		{Stage: eventv1.Stage_STAGE_BOOKED, Reached: figures[2].Amount(), Standing: figures[3].Amount()},
-		{Stage: eventv1.Stage_STAGE_RETURNED, Reached: final, Standing: final},
+		{Stage: eventv1.Stage_STAGE_RETURNED, Reached: figures[5].Amount(), Standing: drawn.Sum(figures[5].Amount(), a.reopened.Neg())},
 	}
 	s.Booked.Amount, s.Principal, s.Interest = figures[8].Amount(), figures[9].Amount(), figures[10].Amount()
 	for i, into := range a.kept() {

@@ -41,7 +41,7 @@ const (
 )
 
 // Spec declares the view.
-var Spec = engine.Spec{Name: "shipments", Version: 1, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "shipments", Version: 2, Tables: []engine.Table{
 	shipmentTable: {Name: "shipments", Key: 1, Columns: []engine.Column{
 		streamColumn:      {Name: "stream", Kind: engine.Text},
 		donorColumn:       {Name: "donor", Kind: engine.Text},
