@@ -132,7 +132,8 @@ func (s *Service) Publish(subject string, data []byte) error { return s.nc.Publi
 // PayloadBytesMax is the largest message that the server carries.
 func (s *Service) PayloadBytesMax() int64 { return s.nc.MaxPayload() }
 
-// Stop takes no new request, answers what has arrived, and disconnects. When ctx ends first, what is under way is told to end.
+// Stop takes no new request, answers what has arrived, and disconnects. When ctx ends first, what is under way is told to end. Where the
+// server is away, what is under way is finished, and not answered.
 func (s *Service) Stop(ctx context.Context) error {
 	defer s.cancel()
 	err := s.drain(ctx)
@@ -162,7 +163,7 @@ func (s *Service) drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("requests still under way: %w", ctx.Err())
 	}
-	if s.nc.IsClosed() {
+	if !s.nc.IsConnected() {
 		return nil
 	}
 	return s.nc.FlushTimeout(flushWaitMax)
@@ -174,11 +175,11 @@ const (
 )
 
 // awaitDelivery returns once every request that the server handed over has reached its handler. The client library reports no end of a
-// drained subscription of a micro service, so their number is watched.
+// drained subscription of a micro service, so their number is watched. While the server is away it is not waited for: nobody hears an answer.
 func (s *Service) awaitDelivery(ctx context.Context) error {
 	poll := time.NewTicker(drainPollEvery)
 	defer poll.Stop()
-	for s.nc.NumSubscriptions() > 0 && !s.nc.IsClosed() {
+	for s.nc.NumSubscriptions() > 0 && s.nc.IsConnected() {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

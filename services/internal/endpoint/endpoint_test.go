@@ -148,3 +148,27 @@ func TestStopThatRunsOutOfPatienceBreaksOff(t *testing.T) {
 		t.Errorf("stopped with %v", err)
 	}
 }
+
+func TestStopDoesNotWaitForAServerThatIsGone(t *testing.T) {
+	n, err := embednats.Start(embednats.Config{Logger: zaptest.NewLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	lost := make(chan struct{})
+	s, err := endpoint.New(func(opts ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(n.URL(), append(opts, nats.DisconnectErrHandler(func(*nats.Conn, error) { close(lost) }))...)
+	}, "echo", zaptest.NewLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve := func(_ context.Context, r *endpoint.Request) error { return r.Respond(r.Data, nil) }
+	if err := s.Add("echo", "echo", 1, endpoint.Handler{Serve: serve, Refuse: busy}); err != nil {
+		t.Fatal(err)
+	}
+	n.Close()
+	<-lost
+	if err := s.Stop(t.Context()); err != nil { // it would wait for a drain and for a flush, and say that they timed out
+		t.Error(err)
+	}
+}
