@@ -20,12 +20,11 @@ var errFault = errors.New("fault")
 
 // fault is that the nth write fails: nothing of it, or all of it, is stored.
 type fault struct {
+	mu     sync.Mutex
 	struck func() // called when it fails; the process may end there
-
-	mu    sync.Mutex
-	met   int
-	at    int // 0: never
-	after bool
+	met    int
+	at     int // 0: never
+	after  bool
 }
 
 // faulty is the JetStream of one process, whose writes may fail.
@@ -37,7 +36,7 @@ type faulty struct {
 func (f faulty) PublishMsgAsync(m *nats.Msg, opts ...jetstream.PublishOpt) (jetstream.PubAckFuture, error) {
 	f.mu.Lock()
 	f.met++
-	strikes := f.met == f.at
+	strikes, struck := f.met == f.at, f.struck
 	f.mu.Unlock()
 	if !strikes {
 		return f.JetStream.PublishMsgAsync(m, opts...)
@@ -53,7 +52,7 @@ func (f faulty) PublishMsgAsync(m *nats.Msg, opts ...jetstream.PublishOpt) (jets
 			return nil, err
 		}
 	}
-	f.struck()
+	struck()
 	return nil, errFault
 }
 
@@ -69,9 +68,11 @@ func start(s *natsServer, bucket string, b *book, f *fault, crash bool) *publish
 	p := &publisher{make(chan struct{}), cancel}
 	js, err := jetstream.New(s.nc)
 	must(b.t, err)
+	f.mu.Lock() // another publisher may have the same fault
 	if f.struck = func() {}; crash {
 		f.struck = cancel
 	}
+	f.mu.Unlock()
 	run := live.New(faulty{js, f}, view(bucket), b.model(), zap.NewNop()).Hurry(patience)
 	go func() {
 		defer close(p.ended)
