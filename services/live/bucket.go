@@ -131,7 +131,12 @@ func (b *bucket) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = all.Stop() }() // fails only where the connection is closed
+	defer func() {
+		if err := all.Stop(); !errors.Is(err, nats.ErrConnectionClosed) {
+			for range all.Updates() { // what nobody takes would keep the library's goroutine, and all that it still has to hand over
+			}
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():

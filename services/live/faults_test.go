@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/services/live"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -213,4 +215,54 @@ func TestRandomHistories(t *testing.T) {
 			r.Errorf("%d gaps in what a subscriber saw", follower.gaps)
 		}
 	})
+}
+
+// cutOff is a JetStream whose first watch outlasts who reads it.
+type cutOff struct {
+	jetstream.JetStream
+	end     context.CancelFunc
+	watches chan jetstream.KeyWatcher
+}
+
+type cutOffBucket struct {
+	jetstream.KeyValue
+	*cutOff
+}
+
+func (c *cutOff) KeyValue(ctx context.Context, bucket string) (jetstream.KeyValue, error) {
+	kv, err := c.JetStream.KeyValue(ctx, bucket)
+	return cutOffBucket{kv, c}, err
+}
+
+func (c cutOffBucket) WatchAll(ctx context.Context, opts ...jetstream.WatchOpt) (jetstream.KeyWatcher, error) {
+	w, err := c.KeyValue.WatchAll(ctx, opts...)
+	if err != nil {
+		return nil, err
+	}
+	for updates := w.Updates(); len(updates) < cap(updates); { // it waits to hand over the next
+		runtime.Gosched()
+	}
+	c.watches <- w
+	c.end()
+	return w, nil
+}
+
+// A bucket that is not read to its end leaves nothing behind that waits to be read.
+func TestReadThatIsBrokenOffLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s, b := startNATS(t, 0), newBook(t, newLog(7))
+	b.head = headAt(uuid.UUID{1: 7}, 1)
+	b.put(1, many(2000)...) // more than a watch hands over to nobody
+	stop := publish(t, s.js, "balances", b, zap.NewNop())
+	b.awaitMark(t, s.js, "balances")
+	stop()
+
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &cutOff{s.js, cancel, make(chan jetstream.KeyWatcher, 1)}
+	if err := live.New(c, view("balances"), b.model(), zap.NewNop()).Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, open := <-(<-c.watches).Updates(); open {
+		t.Error("the watch still hands over")
+	}
 }
