@@ -65,7 +65,7 @@ func (p *Publisher) open(ctx context.Context) (*bucket, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWaitMax)
 	defer cancel()
 	p.js.CleanupPublisher() // what an earlier session has sent is of no more interest
-	stream, err := p.prepare(ctx)
+	stream, err := p.view.prepare(ctx, p.js)
 	if err != nil {
 		return nil, err
 	}
@@ -85,39 +85,45 @@ func (p *Publisher) open(ctx context.Context) (*bucket, error) {
 	return b, nil
 }
 
+// Prepare makes sure that there is a bucket for the view, for a server that has room for no other stream.
+func (v View) Prepare(ctx context.Context, js jetstream.JetStream) error {
+	_, err := v.prepare(ctx, js)
+	return err
+}
+
 // prepare creates the bucket, or sets right in another's what the view needs. The rest, such as replicas and storage, stays as an operator
 // made it.
-func (p *Publisher) prepare(ctx context.Context) (jetstream.Stream, error) {
-	name := "KV_" + p.view.Bucket
-	stream, err := p.js.Stream(ctx, name)
+func (v View) prepare(ctx context.Context, js jetstream.JetStream) (jetstream.Stream, error) {
+	name := "KV_" + v.Bucket
+	stream, err := js.Stream(ctx, name)
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		cfg := p.needed(jetstream.StreamConfig{Name: name, Storage: jetstream.MemoryStorage, MaxBytes: bucketBytesMax, MaxMsgSize: valueBytesMax})
+		cfg := v.needed(jetstream.StreamConfig{Name: name, Storage: jetstream.MemoryStorage, MaxBytes: bucketBytesMax, MaxMsgSize: valueBytesMax})
 		// Revisions go on where those of a lost bucket ended: a watcher that reconnects, and a publisher that was paused, must not take new ones
 		// for old ones. No bucket is written a thousand times in every millisecond of its life.
 		cfg.FirstSeq = uint64(time.Now().UnixMilli())
-		return p.js.CreateStream(ctx, cfg)
+		return js.CreateStream(ctx, cfg)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%w: the NATS server runs without JetStream; start it with JetStream to have live views, without them the ledger is whole", err)
 	case err != nil:
 		return nil, err
 	}
 	have := stream.CachedInfo().Config
-	if need := p.needed(have); !reflect.DeepEqual(have, need) {
-		return p.js.UpdateStream(ctx, need)
+	if need := v.needed(have); !reflect.DeepEqual(have, need) {
+		return js.UpdateStream(ctx, need)
 	}
 	return stream, nil
 }
 
-func (p *Publisher) needed(cfg jetstream.StreamConfig) jetstream.StreamConfig {
-	all := "$KV." + p.view.Bucket + ".>"
+func (v View) needed(cfg jetstream.StreamConfig) jetstream.StreamConfig {
+	all := "$KV." + v.Bucket + ".>"
 	cfg.Subjects = []string{all}
 	cfg.MaxMsgsPerSubject = 1
 	cfg.MaxMsgs, cfg.MaxConsumers, cfg.MaxAge = -1, -1, 0
 	cfg.Discard = jetstream.DiscardNew
 	cfg.AllowRollup, cfg.DenyDelete, cfg.AllowDirect = true, true, true
 	cfg.Duplicates = duplicatesKept
-	cfg.RePublish = &jetstream.RePublish{Source: all, Destination: Subject(p.view.Bucket, ">")}
+	cfg.RePublish = &jetstream.RePublish{Source: all, Destination: Subject(v.Bucket, ">")}
 	return cfg
 }
 

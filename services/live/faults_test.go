@@ -133,6 +133,7 @@ func TestEveryFaultOfAWrite(t *testing.T) {
 	s := startNATS(t, 0)
 	count := new(fault)
 	story(t, s, "count", false, count)
+	must(t, s.js.DeleteKeyValue(t.Context(), "count")) // there is one stream at a time
 	points := 0
 	for at := 1; at <= count.met; at++ {
 		for _, after := range []bool{false, true} {

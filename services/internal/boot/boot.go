@@ -25,6 +25,7 @@ import (
 	"github.com/allied-ledger/allied/services/recorder"
 	"github.com/allied-ledger/allied/services/shipments"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 )
@@ -181,7 +182,7 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.openHTTP(ctx); err != nil {
 		return err
 	}
-	if err := n.openNATS(); err != nil {
+	if err := n.openNATS(ctx); err != nil {
 		return err
 	}
 	for _, r := range []struct {
@@ -226,7 +227,7 @@ func (n *Node) openFolder() error {
 	return nil
 }
 
-func (n *Node) openNATS() error {
+func (n *Node) openNATS(ctx context.Context) error {
 	if n.cfg.NATSURL != "" {
 		n.dial = func(opts ...nats.Option) (*nats.Conn, error) { return Dial(n.cfg.NATSURL, opts...) }
 		return nil
@@ -245,7 +246,27 @@ func (n *Node) openNATS() error {
 	}
 	n.server, n.dial = s, s.Dial
 	n.closers = append(n.closers, func() error { s.Close(); return nil })
+	if cfg.StreamsDir != "" {
+		n.claimStream(ctx)
+	}
 	return nil
+}
+
+// claimStream makes the one stream of the server in this process the bucket of live views, before somebody else comes.
+func (n *Node) claimStream(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, dialWaitMax)
+	defer cancel()
+	nc, err := n.dial(nats.Name("allied live views"))
+	if err == nil {
+		defer nc.Close()
+		var js jetstream.JetStream
+		if js, err = jetstream.New(nc); err == nil {
+			err = LiveBalances.Prepare(ctx, js)
+		}
+	}
+	if err != nil { // the publisher tries again, and says so where it is in vain
+		n.zap.Debug("no bucket of live views yet", zap.Error(err))
+	}
 }
 
 // streamsDir is a folder for JetStream, which the NATS server removes at its end; empty where none can be had.

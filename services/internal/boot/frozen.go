@@ -57,7 +57,7 @@ func (n *Node) serveFrozen(ctx context.Context, dir string) error {
 	if err := checkFrozen(ctx, dir, kept); err != nil {
 		return err
 	}
-	if err := n.openNATS(); err != nil {
+	if err := n.openNATS(ctx); err != nil {
 		return err
 	}
 	server, err := query.NewServer(n.dial, n.zap)

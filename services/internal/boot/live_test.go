@@ -155,3 +155,29 @@ func TestLiveBalancesOutliveTheirProcess(t *testing.T) {
 		}
 	}
 }
+
+// A stream on subjects of the ledger would answer those who ask it. The bucket takes the only place before anybody can connect for long.
+func TestNoOtherStreamHearsTheLedger(t *testing.T) {
+	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	nc, err := nats.Connect(n.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"allied.cmd.>"}, Storage: jetstream.MemoryStorage}); err == nil {
+		t.Error("a stream takes commands")
+	}
+	submit(t, client.New(nc, client.Config{}), commit("625.00"), "recorded")
+}

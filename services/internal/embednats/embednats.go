@@ -18,6 +18,9 @@ const (
 	readyWaitMax = 10 * time.Second
 	// streamBytesMax bounds what all streams hold, in memory. They hold only what can be made again.
 	streamBytesMax = 256 << 20
+	// streamsMax leaves room for the bucket of live views and no more. A stream on subjects of the ledger would acknowledge each request on
+	// them, and who asked would take that for the answer.
+	streamsMax = 1
 )
 
 // Config says where the server can be reached.
@@ -82,7 +85,14 @@ func (s *Server) startStreams() error {
 		return err
 	}
 	const none = 1 // byte on disk: the server takes 0 for as much as there is
-	return s.nats.EnableJetStream(&server.JetStreamConfig{MaxMemory: streamBytesMax, MaxStore: none, StoreDir: s.streamsDir})
+	if err := s.nats.EnableJetStream(&server.JetStreamConfig{MaxMemory: streamBytesMax, MaxStore: none, StoreDir: s.streamsDir}); err != nil {
+		return err
+	}
+	const noLimit = -1 // but the server's
+	return s.nats.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
+		MaxStreams: streamsMax,
+		MaxMemory:  noLimit, MaxStore: noLimit, MaxConsumers: noLimit, MaxAckPending: noLimit, MemoryMaxStreamBytes: noLimit, StoreMaxStreamBytes: noLimit,
+	}})
 }
 
 // URL is where other processes reach the server; empty without a listener.

@@ -102,6 +102,28 @@ func TestStreamsStayInMemory(t *testing.T) {
 	}
 }
 
+// Who asks the ledger would take the acknowledgement of a stream for its answer.
+func TestThereIsOneStream(t *testing.T) {
+	s := start(t, embednats.Config{StreamsDir: filepath.Join(t.TempDir(), "streams")})
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "KV_balances", Subjects: []string{"$KV.balances.>"}, Storage: jetstream.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "S", Subjects: []string{"allied.>"}, Storage: jetstream.MemoryStorage})
+	var refused *jetstream.APIError
+	if !errors.As(err, &refused) || refused.ErrorCode != 10027 { // maximum number of streams reached
+		t.Errorf("another stream: %v", err)
+	}
+}
+
 // A folder that cannot be had costs the streams, and nothing else.
 func TestServerRunsWithoutItsFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
