@@ -272,7 +272,7 @@ func (s *State) fulfil() ([]es.Event, error) {
 	}
 	for _, d := range s.Draws {
 		if d.Status == Reserved {
-			return nil, refuse("draw_open", "fulfil_pledge", fmt.Sprintf("draw %s is still reserved", d.ID), "settle or release it first")
+			return nil, refuse("draw_open", "fulfil_pledge", fmt.Sprintf("draw %s for %s is neither settled nor released", d.ID, d.ForStream), "close the shipment, or settle or release the draw")
 		}
 	}
 	return one(&eventv1.PledgeFulfilled{})

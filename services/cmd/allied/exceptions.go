@@ -154,7 +154,7 @@ type exceptionItem struct {
 	AtOrdinal uint64      `json:"at_ordinal"` // of the position
 }
 
-// printExceptions keeps a row within 120 characters: the detail stands where there is no amount, and in every other form.
+// printExceptions keeps a row short: the detail stands where there is no amount, and in every other form.
 func printExceptions(doc *exceptionsDoc, today time.Time) *printout {
 	out := &printout{document: doc, columns: []column{left("kind"), right("days"), left("donor"), amount("open"), left("asset, or why"), left("of")}}
 	for i := range doc.Exceptions {
@@ -164,7 +164,7 @@ func printExceptions(doc *exceptionsDoc, today time.Time) *printout {
 			open = e.Status
 		}
 		what, _, _ := strings.Cut(e.Detail, ":") // of a flag, its code
-		out.add(e.Kind, strconv.Itoa(age(today, e)), e.Donor, open, clipped(cmp.Or(deref(e.Asset), what), 21), afterDash(e.Stream))
+		out.add(e.Kind, strconv.Itoa(age(today, e)), e.Donor, open, clipped(cmp.Or(deref(e.Asset), what), 21), e.Stream)
 		out.items = append(out.items, exceptionItem{*e, doc.Position, doc.Ordinal})
 	}
 	out.notes = append(out.notes, pageNote(len(doc.Exceptions), counted(doc.Total, "exception", "exceptions"), doc.Position, doc.Ordinal, doc.LastPagePosition))
@@ -172,12 +172,6 @@ func printExceptions(doc *exceptionsDoc, today time.Time) *printout {
 		out.notes = append(out.notes, "days since it was recorded; `-o json` has the cause, the line, the draw, the fact and the detail of each")
 	}
 	return out
-}
-
-// afterDash is the UUID of a stream; pledge, shipment and payment show take it alone.
-func afterDash(stream string) string {
-	_, id, _ := strings.Cut(stream, "-")
-	return id
 }
 
 // ageClass is a span of ages, as treasuries count them.
