@@ -35,6 +35,12 @@ func LineID(stream string, command uuid.UUID, role string, index int) uuid.UUID 
 	return new(parts).text(stream).bytes(command[:]).text(role).number(index).in(lineSpace)
 }
 
+// ReleaseCommand names the command with which a pledge releases the nth draw, from 0, that a command to a shipment or payment leaves unused.
+// Whoever sends it, it is recorded once.
+func ReleaseCommand(stream string, command uuid.UUID, n int) uuid.UUID {
+	return LineID(stream, command, "release", n)
+}
+
 // ImportedStream names the pledge of an outside record: by its dataset and external id, and by the donor's code, the announcement date and
 // the SHA-256 of the explanation (hexadecimal) of the first row as raw text, since external ids are reused; number counts equals, from 0.
 func ImportedStream(dataset, externalID, donor, announced, explanationSHA256 string, number int) uuid.UUID {

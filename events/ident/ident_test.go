@@ -27,6 +27,7 @@ func TestIdentitiesNeverDrift(t *testing.T) {
 		{"imported", ident.ImportedStream("kiel-ust", "СZM39", "CZE", "44621", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", 0), "55cfaf0e-52d8-5132-80d2-f6eb03831e53"},
 		{"release", ident.ReleaseStream("kiel-ust", "2024-06"), "aa553ef1-6a64-5f6b-856d-078082e7039b"},
 		{"command", ident.ImportedCommand(stream, "2024-06", "allocate", "DEU12-3", 17, [32]byte{1, 2, 3}), "bd2a0d49-3834-557b-a5c4-3589ee483551"},
+		{"release of a draw", ident.ReleaseCommand(stream, command, 1), "866d3745-4024-5bcc-9df3-997b486c48fa"},
 		{"policy's command", ident.PolicyCommand("release-unused-draws", command, stream), "3ed4e7e9-944f-5444-bf3b-6aa84c1c8d0e"},
 		{"exception", ident.ExceptionID(command, "short", uuid.Nil, command, "EUR/2@net_book"), "f33bac98-e9cd-5475-a42c-780ea29eebed"},
 	} {

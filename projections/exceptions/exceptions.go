@@ -21,9 +21,9 @@ import (
 type Projection struct {
 	byID map[uuid.UUID]*exception
 	// byPledge holds what concerns a pledge, and byStream what stands on another stream; owed is of a pledge what is to be paid again, and
-	// released of a draw what was released in use. All are in no order, and hold what is resolved too.
+	// byDraw of a draw what was released in use, or is not returned. All are in no order, and hold what is resolved too.
 	byPledge, byStream, owed map[string][]*exception
-	released                 map[uuid.UUID][]*exception
+	byDraw                   map[uuid.UUID][]*exception
 	changed                  []*exception
 	origins                  origins
 	draws                    *draws.Draws
@@ -65,7 +65,7 @@ type subject struct {
 // New returns the view of an empty log.
 func New() engine.Projection {
 	return &Projection{
-		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{}, released: map[uuid.UUID][]*exception{},
+		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{}, byDraw: map[uuid.UUID][]*exception{},
 		origins: newOrigins(), draws: draws.New(), registers: registers.New(),
 	}
 }
@@ -158,8 +158,8 @@ func (p *Projection) keep(e *exception) {
 	switch e.kind {
 	case Rejected, OwedAgain:
 		p.owed[e.pledge] = append(p.owed[e.pledge], e)
-	case ReleasedDraw:
-		p.released[e.draw] = append(p.released[e.draw], e)
+	case ReleasedDraw, UnreturnedDraw:
+		p.byDraw[e.draw] = append(p.byDraw[e.draw], e)
 	}
 }
 
@@ -248,7 +248,7 @@ func (p *Projection) correct(f *es.Fact) {
 // counted tells whether the books say what of a kind is open.
 func counted(kind string) bool {
 	switch kind {
-	case OverAllocated, OverReserved, OverHandedOver, Short, ReleasedDraw, UnusedDraw, Unsupported, Rejected, OwedAgain:
+	case OverAllocated, OverReserved, OverHandedOver, Short, ReleasedDraw, UnusedDraw, UnreturnedDraw, Unsupported, Rejected, OwedAgain:
 		return true
 	}
 	return false

@@ -279,6 +279,7 @@ released_draw open 100.00 of 100.00 EUR/2@tracker; used by ` + paid + `
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 released_draw resolved 0.00 of 10.00 EUR/2@tracker; used by ` + paid + `
 released_draw resolved 0.00 of 20.00 EUR/2@tracker; used by ` + paid + `
+unreturned_draw resolved 0.00 of 70.00 EUR/2@tracker
 rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"what cannot be counted, released while a shipment uses it and closes with it", func(w *world) {
@@ -286,6 +287,41 @@ rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
 		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
 	}, `unused_draw resolved; for ` + convoy + `
 released_draw open; used by ` + convoy + `
+`},
+	{"a shipment closes with a part of its draw, a payment is rejected, and both services die before they give back; one is given back in parts", func(w *world) {
+		w.planned()
+		w.toShipment(convoy, ship.Dispatch(part("60")))
+		w.toShipment(convoy, ship.HandOver())
+		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+		w.crashed = true
+		w.toShipment(convoy, ship.Close())
+		closed := w.last.ID
+		w.toPayment(paid, pay.Reject())
+		w.as(&eventv1.Envelope{Corrects: [][]byte{closed[:]}}, func() { // which releases nothing
+			w.toPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+		})
+		for _, text := range []string{"70", "10"} {
+			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
+		}
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
+unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw open 40.00 of 40.00 EUR/2@tracker
+rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
+unreturned_draw open 20.00 of 100.00 EUR/2@tracker
+`},
+	{"what cannot be counted is given up, and released later", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+		w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.crashed = true
+		for n := range 2 {
+			w.toShipment(shipmentStream(n), ship.Plan(w.draw(pledgetest.Meta(), on, 4+n, 2, "", "", shipmentStream(n))))
+			w.toShipment(shipmentStream(n), ship.Close())
+		}
+		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+	}, `unused_draw resolved; for ` + shipmentStream(0) + `
+unreturned_draw resolved
+unused_draw resolved; for ` + shipmentStream(1) + `
+unreturned_draw open
 `},
 	{"a draw that is settled, and one that nobody uses", func(w *world) {
 		w.allocated()
@@ -315,6 +351,7 @@ unsupported open 30.00 of 30.00 EUR/2@tracker; entry R-1
 unsupported resolved 0.00 of 1600.00 UAH/2@donor_stated; entry R-1
 unsupported open 1800.00 of 2400.00 UAH/2@donor_stated; entry R-1
 owed_again open 15.00 of 15.00 EUR/2@tracker; reason AC04
+unreturned_draw resolved 0.00 of 15.00 EUR/2@tracker
 `},
 	{"booked twice without a document: a part comes back, and the first is a booking in error", func(w *world) {
 		w.instructed()
@@ -325,6 +362,7 @@ owed_again open 15.00 of 15.00 EUR/2@tracker; reason AC04
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 40.00 EUR/2@tracker; entry R-1
 unsupported open 10.00 of 60.00 EUR/2@tracker; entry R-1
+unreturned_draw resolved 0.00 of 50.00 EUR/2@tracker
 owed_again open 50.00 of 50.00 EUR/2@tracker; reason AC04
 `},
 	{"as much comes back as was booked with a document, and more", func(w *world) {
@@ -335,7 +373,9 @@ owed_again open 50.00 of 50.00 EUR/2@tracker; reason AC04
 		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "5")))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported open 35.00 of 40.00 EUR/2@tracker; entry R-1
+unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
 owed_again open 60.00 of 60.00 EUR/2@tracker; reason AC04
+unreturned_draw resolved 0.00 of 5.00 EUR/2@tracker
 owed_again open 5.00 of 5.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected and returned to be owed again, instructed again in part, then cancelled", func(w *world) {
@@ -349,8 +389,10 @@ owed_again open 5.00 of 5.00 EUR/2@tracker; reason AC04
 		third := paymentStream(3)
 		w.toPayment(third, pay.Instruct(w.draw(pledgetest.Meta(), on, 7, 3, eur, "50", third)))
 	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
 rejected open 10.00 of 60.00 EUR/2@tracker; reason AC04
 unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
+unreturned_draw resolved 0.00 of 10.00 EUR/2@tracker
 owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
 unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(3) + `
 `},
@@ -359,6 +401,7 @@ unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(3) + `
 		w.toPayment(paid, pay.Reject())
 		w.toPledge(on, &pledge.CancelRemainder{Meta: pledgetest.Meta()})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw resolved 0.00 of 100.00 EUR/2@tracker
 rejected resolved 0.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected, and the draw is given back when another has taken the rest", func(w *world) {
@@ -370,6 +413,7 @@ rejected resolved 0.00 of 100.00 EUR/2@tracker; reason AC04
 		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
 		w.draw(pledgetest.Meta(), on, 7, 3, eur, "1", paymentStream(3))
 	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
 rejected open 59.00 of 60.00 EUR/2@tracker; reason AC04
 unused_draw open 40.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
 unused_draw open 1.00 of 1.00 EUR/2@tracker; for ` + paymentStream(3) + `
@@ -394,7 +438,9 @@ unused_draw resolved 0.00 of 70.00 EUR/2@tracker; for ` + paymentStream(2) + `
 		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "20")))
 		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, "10")})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw resolved 0.00 of 10.00 EUR/2@tracker
 owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
+unreturned_draw resolved 0.00 of 20.00 EUR/2@tracker
 owed_again open 20.00 of 20.00 EUR/2@tracker; reason AC04
 `},
 	{"what was rejected is owed no more when the allocation is worth less", func(w *world) {
@@ -402,6 +448,7 @@ owed_again open 20.00 of 20.00 EUR/2@tracker; reason AC04
 		w.toPayment(paid, pay.Reject())
 		w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(3), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "60").Neg()})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unreturned_draw resolved 0.00 of 100.00 EUR/2@tracker
 rejected open 40.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected of a draw that was all beyond the allocation", func(w *world) {
@@ -412,6 +459,7 @@ rejected open 40.00 of 100.00 EUR/2@tracker; reason AC04
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(2) + `
 over_reserved happened resolved 0.00 of 50.00 EUR/2@tracker
+unreturned_draw resolved 0.00 of 50.00 EUR/2@tracker
 rejected resolved 0.00 of 50.00 EUR/2@tracker; reason AC04
 `},
 	{"returned for good", func(w *world) {

@@ -18,6 +18,7 @@ const (
 	Lost                    = "lost"
 	ReleasedDraw            = "released_draw"
 	UnusedDraw              = "unused_draw"
+	UnreturnedDraw          = "unreturned_draw"
 	Unsupported             = "unsupported"
 	Rejected                = "rejected"
 	OwedAgain               = "owed_again"
@@ -46,6 +47,7 @@ var means = []Meaning{
 	{Lost, "lost, and to be written off (the loss is reversed)"},
 	{ReleasedDraw, "used by a shipment or payment, and released by somebody else (given up by what uses it)"},
 	{UnusedDraw, "drawn for a shipment or payment that does not name it yet (named, released or settled)"},
+	{UnreturnedDraw, "given up by its shipment or payment, and not yet released on its pledge (released)"},
 	{Unsupported, "booked without a document that has a content hash (one is cited later; reversed; owed again)"},
 	{Rejected, "refused by a bank and owed still (drawn again, cancelled, lapsed or revalued, the oldest first)"},
 	{OwedAgain, "came back from a bank and is owed again (the same)"},

@@ -7,6 +7,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/payment"
+	"github.com/allied-ledger/allied/projections/internal/draws"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
 )
@@ -19,9 +20,10 @@ func (p *Projection) move(f *es.Fact) error {
 		return p.reserved(f, e)
 	case *eventv1.DrawReleased:
 		p.release(f, e)
-		return p.compareReleased(f, f.Stream, e.Draw)
+		return p.compare(f, f.Stream, e.Draw)
 	case *eventv1.DrawSettled:
 		p.settle(f, f.Stream, e.Draw)
+		return p.compare(f, f.Stream, e.Draw)
 	case *eventv1.ShipmentPlanned:
 		for _, l := range e.Lines {
 			if err := p.use(f, l); err != nil {
@@ -45,19 +47,15 @@ func (p *Projection) move(f *es.Fact) error {
 			p.reduceShort(f, m, fromMissing(m), uuid.Nil)
 		}
 		return p.raiseEach(f, Lost, e.Movements, e.Cause)
-	case *eventv1.ShipmentReturned:
-		if e.Reopens {
-			return p.giveUp(f, e.Movements...)
-		}
-	case *eventv1.ShipmentClosed:
-		return p.giveUp(f, e.Unused...)
+	case *eventv1.ShipmentReturned, *eventv1.ShipmentClosed:
+		return p.giveUp(f)
 	case *eventv1.ShipmentReversed:
 		return p.reverse(f, e)
 	case *eventv1.PaymentRejected:
-		return errors.Join(p.owe(f, Rejected, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
+		return errors.Join(p.owe(f, Rejected, e.Movement, e.ReasonCode), p.giveUp(f))
 	case *eventv1.PaymentReturned:
 		if e.Reopens {
-			return errors.Join(p.owe(f, OwedAgain, e.Movement, e.ReasonCode), p.giveUp(f, e.Movement))
+			return errors.Join(p.owe(f, OwedAgain, e.Movement, e.ReasonCode), p.giveUp(f))
 		}
 	case *eventv1.PaymentBooked:
 		return p.book(f, e)
@@ -136,36 +134,50 @@ func all(*exception) bool { return true }
 
 func (p *Projection) use(f *es.Fact, l *eventv1.DrawnLine) error {
 	p.settle(f, l.Pledge, l.Draw)
-	return p.compareReleased(f, l.Pledge, l.Draw)
+	return p.compare(f, l.Pledge, l.Draw)
 }
 
-// compareReleased compares what was released of a draw with what the shipment or payment that uses it has given up: the rest was released by
-// somebody else, before the draw was named or after.
-func (p *Projection) compareReleased(f *es.Fact, pledge string, draw []byte) error {
-	x, known := p.draws.Find(pledge, draw), p.released[uuid.UUID(draw)]
-	if x == nil || !x.ReleasedInUse() {
-		p.resolveAll(f, known, func(e *exception) bool { return e.pledge == pledge })
+// compare compares what was released of a draw with what the shipment or payment that uses it has given up. What was released beyond that,
+// before the draw was named or after, somebody else released; what is short of it has yet to be released.
+func (p *Projection) compare(f *es.Fact, pledge string, draw []byte) error {
+	x := p.draws.Find(pledge, draw)
+	if x == nil {
 		return nil
 	}
-	beyond, raised := drawn.Sum(x.Released, x.GivenUp.Neg()), false
+	unreturned, any := x.Unreturned()
+	if err := p.follow(f, UnreturnedDraw, x, any, unreturned, ""); err != nil {
+		return err
+	}
+	return p.follow(f, ReleasedDraw, x, x.ReleasedInUse(), drawn.Sum(x.Released, x.GivenUp.Neg()), "used by "+x.UsedBy)
+}
+
+// follow makes what is open of a kind on a draw what there is of it.
+func (p *Projection) follow(f *es.Fact, kind string, x *draws.Draw, any bool, amount money.Amount, detail string) error {
+	known := p.byDraw[x.ID]
+	is := func(e *exception) bool { return e.kind == kind && e.pledge == x.Pledge }
+	if !any {
+		p.resolveAll(f, known, is)
+		return nil
+	}
+	raised := false
 	for _, e := range known {
-		if e.pledge == pledge && !e.resolved {
-			beyond, raised = drawn.Sum(beyond, e.open.Neg()), true
+		if is(e) && !e.resolved {
+			amount, raised = drawn.Sum(amount, e.open.Neg()), true
 		}
 	}
-	if beyond.Sign() > 0 || x.Asset == "" && !raised {
-		return p.raiseOf(f, ReleasedDraw, pledge, draw, x.Asset, beyond, "used by "+x.UsedBy)
+	if amount.Sign() > 0 || x.Asset == "" && !raised {
+		return p.raiseOf(f, kind, x.Pledge, x.ID[:], x.Asset, amount, detail)
 	}
 	if x.Asset != "" {
-		p.reduce(f, known, beyond.Neg(), func(e *exception) bool { return e.pledge == pledge }, oldest)
+		p.reduce(f, known, amount.Neg(), is, oldest)
 	}
 	return nil
 }
 
 // giveUp: a shipment or payment gives back what it does not use of its draws, and the pledge releases it after this.
-func (p *Projection) giveUp(f *es.Fact, movements ...*eventv1.Movement) error {
-	for _, m := range movements {
-		if err := p.compareReleased(f, m.Pledge, m.Draw); err != nil {
+func (p *Projection) giveUp(f *es.Fact) error {
+	for _, m := range drawn.GivenUp(f.Event) {
+		if err := p.compare(f, m.Pledge, m.Draw); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ type world struct {
 	// envelope is what the next facts say beside what they state; its parties are given.
 	envelope *eventv1.Envelope
 	n        int // ids so far
-	// crashed: the service dies before it gives back what a payment did not use.
+	// crashed: the service dies before it gives back what a shipment or payment did not use.
 	crashed bool
 }
 

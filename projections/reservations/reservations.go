@@ -15,7 +15,7 @@ import (
 type Draw = draws.Draw
 
 // Spec declares the view.
-var Spec = engine.Spec{Name: "reservations", Version: 2, Tables: draws.Tables("reservations")}
+var Spec = engine.Spec{Name: "reservations", Version: 3, Tables: draws.Tables("reservations")}
 
 type projection struct{ *draws.Draws }
 

@@ -3,12 +3,10 @@ package payments
 
 import (
 	"context"
-	"errors"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/payment"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
-	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/allied-ledger/allied/services/command"
 	"github.com/allied-ledger/allied/services/internal/reservation"
 	"github.com/allied-ledger/allied/services/internal/route"
@@ -61,21 +59,6 @@ func (d drawing) abandon(ctx context.Context, in command.Input, c payment.Comman
 }
 
 // finish gives back what a rejected or reopened payment does not use.
-func (d drawing) finish(ctx context.Context, in command.Input, events []*es.Fact) error {
-	var errs []error
-	for _, f := range events {
-		var m *eventv1.Movement
-		switch e := f.Event.(type) {
-		case *eventv1.PaymentRejected:
-			m = e.Movement
-		case *eventv1.PaymentReturned:
-			if e.Reopens {
-				m = e.Movement
-			}
-		}
-		if m != nil {
-			errs = append(errs, reservation.Release(ctx, d.ledger, in, 0, m.Pledge, uuid.UUID(m.Draw), m.GetSplit().GetAsset(), m.Amount))
-		}
-	}
-	return errors.Join(errs...)
+func (d drawing) finish(ctx context.Context, in command.Input, facts []*es.Fact) error {
+	return reservation.ReleaseGivenUp(ctx, d.ledger, in, facts)
 }

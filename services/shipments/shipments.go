@@ -75,25 +75,10 @@ func (d drawing) release(ctx context.Context, in command.Input, lines []shipment
 }
 
 // finish gives back what a closed shipment did not use, or what came back to be owed again, and settles what is used up.
-func (d drawing) finish(ctx context.Context, in command.Input, events []*es.Fact) error {
-	var errs []error
-	n := 0
-	release := func(m *eventv1.Movement, asset string) {
-		errs = append(errs, reservation.Release(ctx, d.ledger, in, n, m.Pledge, uuid.UUID(m.Draw), asset, m.Amount))
-		n++
-	}
-	for _, f := range events {
-		switch e := f.Event.(type) {
-		case *eventv1.ShipmentReturned:
-			for _, m := range e.Movements {
-				if e.Reopens {
-					release(m, m.GetSplit().GetAsset())
-				}
-			}
-		case *eventv1.ShipmentClosed:
-			for _, m := range e.Unused {
-				release(m, m.GetSplit().GetAsset())
-			}
+func (d drawing) finish(ctx context.Context, in command.Input, facts []*es.Fact) error {
+	errs := []error{reservation.ReleaseGivenUp(ctx, d.ledger, in, facts)}
+	for _, f := range facts {
+		if e, ok := f.Event.(*eventv1.ShipmentClosed); ok {
 			for i, m := range e.Used {
 				errs = append(errs, reservation.Settle(ctx, d.ledger, in, i, m.Pledge, uuid.UUID(m.Draw)))
 			}

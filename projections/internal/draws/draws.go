@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/term"
@@ -64,16 +65,31 @@ func (x *Draw) ReleasedInUse() bool {
 	return !x.Used.None() && (x.Released.Cmp(x.GivenUp) > 0 || !x.GivenBack.None() && !x.GaveUp)
 }
 
+// Unreturned is what its shipment or payment has given up of the draw and nobody has released, and whether there is any. Of a draw that cannot
+// be counted the amount is zero: it is released whole, or settled as used.
+func (x *Draw) Unreturned() (money.Amount, bool) {
+	switch {
+	case x.Reserved.None() || !x.GaveUp:
+		return money.Amount{}, false
+	case x.Asset == "":
+		return money.Amount{}, x.GivenBack.None() && !x.Settled
+	}
+	left := drawn.Sum(x.GivenUp, x.Released.Neg())
+	return money.Max(left, money.Amount{}), left.Sign() > 0
+}
+
 // Left is what the draw still holds, in its asset.
 func (x *Draw) Left() (money.Amount, error) { return x.Amount.Sub(x.Released) }
 
 // Draws are all draws of a log, some hundred bytes each.
 type Draws struct {
 	byKey       map[key]*Draw
+	givenUp     map[key][]*GivenUp // what is not finished, by its draw, the oldest first
 	allocations map[key]struct{}
 	at          time.Time // the latest recorded_at so far
 
 	changed        []*Draw
+	changedGivenUp []*GivenUp
 	newAllocations []key
 	flushedAt      time.Time
 }
@@ -89,7 +105,9 @@ func (k key) compare(o key) int {
 }
 
 // New returns the draws of an empty log.
-func New() *Draws { return &Draws{byKey: map[key]*Draw{}, allocations: map[key]struct{}{}} }
+func New() *Draws {
+	return &Draws{byKey: map[key]*Draw{}, givenUp: map[key][]*GivenUp{}, allocations: map[key]struct{}{}}
+}
 
 // Fold applies the next fact of the log. It never changes or keeps it. A fact about a draw that is not known, which no log holds, is kept
 // until the draw is.
@@ -109,27 +127,17 @@ func (d *Draws) Fold(f *es.Fact) error {
 	case *eventv1.DrawReleased:
 		return d.release(f, e)
 	case *eventv1.DrawSettled:
-		d.change(f.Stream, e.Draw).Settled = true
+		x := d.change(f.Stream, e.Draw)
+		x.Settled = true
+		d.finish(x, nil)
 	case *eventv1.ShipmentPlanned:
 		for _, l := range e.Lines {
 			d.use(f, l)
 		}
 	case *eventv1.PaymentInstructed:
 		d.use(f, e.Line)
-	case *eventv1.ShipmentClosed:
-		return d.giveUp(e.Unused...)
-	case *eventv1.ShipmentReturned:
-		if e.Reopens {
-			return d.giveUp(e.Movements...)
-		}
-	case *eventv1.PaymentRejected:
-		return d.giveUp(e.Movement)
-	case *eventv1.PaymentReturned:
-		if e.Reopens {
-			return d.giveUp(e.Movement)
-		}
 	}
-	return nil
+	return d.giveUp(f)
 }
 
 // Names tells whether a fact names a draw as what its shipment or payment uses.
@@ -193,6 +201,7 @@ func (d *Draws) release(f *es.Fact, e *eventv1.DrawReleased) error {
 	if e.Amount == nil || x.Released == x.Amount {
 		x.GivenBack = d.mark(f)
 	}
+	d.finish(x, f.Envelope.GetCommandId())
 	return nil
 }
 
@@ -200,21 +209,6 @@ func (d *Draws) use(f *es.Fact, l *eventv1.DrawnLine) {
 	if x := d.change(l.Pledge, l.Draw); x.Used.None() {
 		x.Used, x.UsedBy = d.mark(f), f.Stream
 	}
-}
-
-func (d *Draws) giveUp(movements ...*eventv1.Movement) error {
-	for _, m := range movements {
-		x := d.change(m.Pledge, m.Draw)
-		t, err := money.FromProto(m.Amount)
-		if err == nil {
-			x.GivenUp, err = x.GivenUp.Add(t)
-		}
-		if err != nil {
-			return fmt.Errorf("draw %s: %w", x.ID, err)
-		}
-		x.GaveUp = true
-	}
-	return nil
 }
 
 // Find is a draw of a pledge, or nil.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/ident"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
@@ -120,6 +121,9 @@ func said(d *draws.Draws) string {
 		if x.Unused() {
 			words = append(words, "unused")
 		}
+		if left, any := x.Unreturned(); any {
+			words = append(words, "unreturned "+left.Text(0))
+		}
 		if x.ReleasedInUse() {
 			words = append(words, "released in use")
 		}
@@ -148,7 +152,11 @@ func TestWhichDrawsNobodyHasUsed(t *testing.T) {
 		"given back in part, then planned":          {[]happening{released(1, 1, 200), planned(1, drawnLine(1, 1))}, "1 released in use"},
 		"planned, then given back":                  {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 500)}, "1 released in use"},
 		"planned, closed, and given back":           {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500), released(1, 1, 500)}, "1"},
-		"planned, closed, and not given back yet":   {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500)}, "1"},
+		"planned, closed, and not given back yet":   {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500)}, "1 unreturned 500"},
+		"planned, closed, and given back in part":   {[]happening{planned(1, drawnLine(1, 1)), closed(1, 1, 1, 500), released(1, 1, 200)}, "1 unreturned 300"},
+		"given back in part, and closed with all":   {[]happening{planned(1, drawnLine(1, 1)), released(1, 1, 200), closed(1, 1, 1, 500)}, "1 unreturned 300"},
+		"uncounted, planned, closed":                {[]happening{reserved(1, 2, 1, 0, shipment(1)), planned(1, drawnLine(1, 2)), closed(1, 1, 2, 0)}, "1 unused, 2 unreturned 0"},
+		"uncounted, planned, returned, settled":     {[]happening{reserved(1, 2, 1, 0, shipment(1)), planned(1, drawnLine(1, 2)), returned(1, 1, 2, 0, true), settled(1, 2)}, "1 unused, 2"},
 		"planned, returned, more given back":        {[]happening{planned(1, drawnLine(1, 1)), returned(1, 1, 1, 200, true), released(1, 1, 201)}, "1 released in use"},
 		"planned, returned for good, given back":    {[]happening{planned(1, drawnLine(1, 1)), returned(1, 1, 1, 200, false), released(1, 1, 200)}, "1 released in use"},
 		"paid, rejected, and given back":            {[]happening{instructed(1, 1, 1), rejected(1, 1, 1, 500), released(1, 1, 500)}, "1"},
@@ -198,6 +206,83 @@ func TestWhatIsKeptOfADraw(t *testing.T) {
 		x.Allocation != uuid.UUID(line(1)) || x.Asset != eur || x.Amount != money.New(500) || x.Marking != "secret" || x.Correlation != id(8, 1) ||
 		x.Reserved != (draws.Mark{Event: id(9, 3), Ordinal: 2, RecordedAt: time.Unix(3600, 0).UTC()}) {
 		t.Errorf("%+v", x)
+	}
+}
+
+// open tells what was given up and is not finished, by the last byte of its draw, as the rows have it.
+func open(t testing.TB, d *draws.Draws) (all []*draws.GivenUp) {
+	t.Helper()
+	err := d.Flush(func(table int, row engine.Row) error {
+		if table != draws.GivenUpTable {
+			return nil
+		}
+		g, err := draws.ReadGivenUp(row)
+		if err == nil && !g.Finished {
+			all = append(all, g)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// by is a fact that a command records.
+func by(f *es.Fact, command uuid.UUID) *es.Fact {
+	f.Envelope.CommandId = command[:]
+	return f
+}
+
+func TestWhatIsKeptOfWhatWasGivenUp(t *testing.T) {
+	first, second := id(7, 1), id(7, 2)
+	begin := []*es.Fact{
+		fact(0, reserved(1, 1, 1, 500, shipment(1))), fact(1, planned(1, drawnLine(1, 1))),
+		by(fact(2, returned(1, 1, 1, 100, true)), first), by(fact(3, closed(1, 1, 1, 50)), second),
+	}
+	release := func(of uuid.UUID) uuid.UUID { return ident.ReleaseCommand(shipment(1), of, 0) }
+	for name, c := range map[string]struct {
+		then []*es.Fact
+		want []uuid.UUID // the releases that are still to come
+	}{
+		"nothing is released":                     {nil, []uuid.UUID{release(first), release(second)}},
+		"the first is":                            {[]*es.Fact{by(fact(4, released(1, 1, 100)), release(first))}, []uuid.UUID{release(second)}},
+		"the second is":                           {[]*es.Fact{by(fact(4, released(1, 1, 50)), release(second))}, []uuid.UUID{release(first)}},
+		"less of the first is":                    {[]*es.Fact{by(fact(4, released(1, 1, 10)), release(first))}, []uuid.UUID{release(second)}},
+		"as much is by another":                   {[]*es.Fact{by(fact(4, released(1, 1, 100)), id(7, 3))}, []uuid.UUID{release(first), release(second)}},
+		"all is by another":                       {[]*es.Fact{by(fact(4, released(1, 1, 150)), id(7, 3))}, nil},
+		"all is by another, and more is given up": {[]*es.Fact{fact(4, released(1, 1, 150)), by(fact(5, returned(1, 1, 1, 7, true)), id(7, 4))}, []uuid.UUID{release(id(7, 4))}},
+		"all is by another before it is given up": {[]*es.Fact{fact(4, released(1, 1, 157)), by(fact(5, returned(1, 1, 1, 7, true)), id(7, 4))}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := draws.New()
+			for _, f := range slices.Concat(begin, c.then) {
+				if err := d.Fold(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var got []uuid.UUID
+			for _, g := range open(t, d) {
+				got = append(got, g.Release)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%v are open, not %v", got, c.want)
+			}
+		})
+	}
+	d := draws.New()
+	for _, f := range begin {
+		if err := d.Fold(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := draws.GivenUp{
+		Pledge: pledge(1), Draw: draw(1), Release: release(second), Amount: money.New(50),
+		Cause:   draws.Mark{Event: id(9, 4), Ordinal: 3, RecordedAt: time.Unix(3*3600, 0).UTC()},
+		Marking: "secret", Correlation: id(8, 1),
+	}
+	if got := open(t, d)[1]; *got != want {
+		t.Errorf("%+v", got)
 	}
 }
 

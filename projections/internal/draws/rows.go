@@ -14,6 +14,8 @@ const (
 	allocationTable = iota
 	// DrawTable holds a row for each draw, which Read reads.
 	DrawTable
+	// GivenUpTable holds a row for each part that was given up, which ReadGivenUp reads, in the order of the draws and there by age.
+	GivenUpTable
 	clockTable
 )
 
@@ -35,6 +37,18 @@ func Tables(prefix string) []engine.Table {
 			{Name: "pledge", Kind: text}, {Name: "line", Kind: text},
 		}},
 		DrawTable: {Name: prefix + "_draws", Key: 2, Hidden: true, Columns: columns},
+		GivenUpTable: {Name: prefix + "_given_up", Key: 4, Hidden: true, Columns: []engine.Column{
+			{Name: "pledge", Kind: text},
+			{Name: "draw", Kind: text},
+			{Name: "ordinal", Kind: number},
+			{Name: "release", Kind: text},
+			{Name: "amount", Kind: engine.Amount},
+			{Name: "event", Kind: text},
+			{Name: "at_nanos", Kind: number},
+			{Name: "marking", Kind: text},
+			{Name: "correlation", Kind: text},
+			{Name: "finished", Kind: engine.Bool},
+		}},
 		clockTable: {Name: prefix + "_clock", Key: 1, Hidden: true, Columns: []engine.Column{
 			{Name: "only", Kind: number}, {Name: "at_nanos", Kind: number}, // the latest recorded_at so far
 		}},
@@ -56,6 +70,13 @@ func (d *Draws) Restore(table int, row engine.Row) error {
 			return err
 		}
 		d.byKey[x.key()] = x
+	case GivenUpTable:
+		g, err := ReadGivenUp(row)
+		if err != nil || g.Finished {
+			return err
+		}
+		k := key{g.Pledge, g.Draw}
+		d.givenUp[k] = append(d.givenUp[k], g)
 	case clockTable:
 		d.at = timeOf(row[1])
 		d.flushedAt = d.at
@@ -89,6 +110,30 @@ func Read(row engine.Row) (*Draw, error) {
 	return x, nil
 }
 
+// ReadGivenUp reads what was given up from its row.
+func ReadGivenUp(row engine.Row) (*GivenUp, error) {
+	g := &GivenUp{
+		Pledge: row[0].Text(), Amount: row[4].Amount(), Cause: Mark{Ordinal: uint64(row[2].Int()), RecordedAt: timeOf(row[6])},
+		Marking: row[7].Text(), Finished: row[9].Bool(),
+	}
+	var err error
+	for column, into := range map[int]*uuid.UUID{1: &g.Draw, 3: &g.Release, 5: &g.Cause.Event, 8: &g.Correlation} {
+		if *into, err = uuid.Parse(row[column].Text()); err != nil {
+			return nil, fmt.Errorf("given up of a draw of %s: %w", g.Pledge, err)
+		}
+	}
+	return g, nil
+}
+
+func (g *GivenUp) row() engine.Row {
+	text := engine.TextOf
+	return engine.Row{
+		text(g.Pledge), text(g.Draw.String()), engine.IntOf(int64(g.Cause.Ordinal)), text(g.Release.String()), engine.AmountOf(g.Amount),
+		text(g.Cause.Event.String()), engine.IntOf(g.Cause.RecordedAt.UnixNano()), text(g.Marking), text(g.Correlation.String()),
+		engine.BoolOf(g.Finished),
+	}
+}
+
 func markOf(row engine.Row) (m Mark, err error) {
 	if row[0].Text() == "" {
 		return m, nil
@@ -115,13 +160,19 @@ func (d *Draws) Flush(yield func(table int, row engine.Row) error) error {
 		}
 		x.changed = false
 	}
+	slices.SortFunc(d.changedGivenUp, (*GivenUp).compare)
+	for _, g := range slices.Compact(d.changedGivenUp) { // what was given up and released since is there twice
+		if err := yield(GivenUpTable, g.row()); err != nil {
+			return err
+		}
+	}
 	if d.at.After(d.flushedAt) {
 		if err := yield(clockTable, engine.Row{engine.IntOf(0), engine.IntOf(d.at.UnixNano())}); err != nil {
 			return err
 		}
 		d.flushedAt = d.at
 	}
-	d.newAllocations, d.changed = d.newAllocations[:0], d.changed[:0]
+	d.newAllocations, d.changed, d.changedGivenUp = d.newAllocations[:0], d.changed[:0], d.changedGivenUp[:0]
 	return nil
 }
 

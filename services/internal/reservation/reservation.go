@@ -3,10 +3,13 @@ package reservation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/asset"
+	"github.com/allied-ledger/allied/events/drawn"
+	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/ident"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/term"
@@ -94,9 +97,21 @@ func lineOf(pledge string, draw uuid.UUID, s *apiv1.DrawStatus) (*eventv1.DrawnL
 	return l, nil
 }
 
+// ReleaseGivenUp releases on their pledges what recorded facts of the command give up of their draws. What cannot be released now stays listed
+// as an unreturned draw, and a policy releases it later by the same command.
+func ReleaseGivenUp(ctx context.Context, ledger Ledger, in command.Input, facts []*es.Fact) error {
+	var errs []error
+	for _, f := range facts {
+		for i, m := range drawn.GivenUp(f.Event) {
+			errs = append(errs, Release(ctx, ledger, in, i, m.Pledge, uuid.UUID(m.Draw), m.GetSplit().GetAsset(), m.Amount))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Release gives back a part of a draw, all of it where the amount is nil. One that is released already is no error.
 func Release(ctx context.Context, ledger Ledger, in command.Input, i int, pledge string, draw uuid.UUID, name string, amount *eventv1.Amount) error {
-	cmd := follow(in, pledge, ident.LineID(in.Stream, in.ID, "release", i))
+	cmd := follow(in, pledge, ident.ReleaseCommand(in.Stream, in.ID, i))
 	body := &apiv1.ReleaseDraw{Draw: draw.String()}
 	if name != "" && amount != nil {
 		a, err := asset.Parse(name)
@@ -126,6 +141,9 @@ func send(ctx context.Context, ledger Ledger, cmd *apiv1.Command) error {
 	case err != nil:
 		return err
 	case a.Outcome == command.Recorded, a.Outcome == command.Repeated, a.Code == "draw_ended":
+		return nil
+	// An id that is used is ours: it derives from the command that this one follows, and a policy that came first gave another day and actor.
+	case a.Code == "command_id_reused":
 		return nil
 	}
 	return fmt.Errorf("%s at %s: %s %s: %s", a.Outcome, cmd.Stream, a.Code, a.Field, a.Reason)
