@@ -46,10 +46,11 @@ type Policy interface {
 	Propose(ctx context.Context, now time.Time, s engine.Snapshot, yield func(Proposal) bool) (next time.Time, err error)
 }
 
-// Proposal is a command that an event leads to, at most one to a stream.
+// Proposal is a command that an event leads to, at most one to a stream where it has no id of its own.
 type Proposal struct {
 	Cause uuid.UUID
-	// Command lacks what every policy's commands have: id, actor and causation.
+	// Command lacks what every policy's commands have: actor and causation, and an id, unless it finishes what somebody's command began. Then its
+	// id is the one that he would send, and whoever comes second changes nothing.
 	Command *apiv1.Command
 	// Confirm asks the log right before the command is sent whether it is still called for.
 	Confirm func(ctx context.Context, l Ledger) (bool, error)
@@ -207,7 +208,10 @@ func (r *Runner) propose(ctx context.Context) (due []Proposal, next func(context
 			return err
 		}
 		then, err = r.policy.Propose(ctx, r.clock.Now(), s, func(p Proposal) bool {
-			id := ident.PolicyCommand(r.policy.Name(), p.Cause, p.Command.Stream).String()
+			id := p.Command.CommandId
+			if id == "" {
+				id = ident.PolicyCommand(r.policy.Name(), p.Cause, p.Command.Stream).String()
+			}
 			if r.refused[id] {
 				refused[id] = true
 				return true
@@ -278,7 +282,7 @@ func (r *Runner) send(ctx context.Context, p Proposal) (*apiv1.Answer, error) {
 		return nil, err
 	case a.Outcome == command.Busy || a.Outcome == command.Unknown:
 		return nil, fmt.Errorf("command %s to %s is %s: %s: %s", cmd.CommandId, cmd.Stream, a.Outcome, a.Code, a.Reason)
-	// An id that is used is ours: recorded on another day, or by a policy that is set otherwise.
+	// An id that is used is ours: recorded on another day, by a policy that is set otherwise, or by whose command was to be finished.
 	case a.Outcome == command.Refused && a.Code != "command_id_reused":
 		r.zap.Warn("policy's command refused", zap.String("stream", cmd.Stream), zap.String("command", cmd.CommandId), zap.String("code", a.Code),
 			zap.String("field", a.Field), zap.String("reason", a.Reason))

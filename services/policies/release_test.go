@@ -3,12 +3,15 @@ package policies_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/allied-ledger/allied/events/dates"
+	"github.com/allied-ledger/allied/events/drawn"
+	"github.com/allied-ledger/allied/events/ident"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
@@ -373,5 +376,170 @@ func TestNothingIsProposedFromAHalfReadLog(t *testing.T) {
 	w.start(policies.ReleaseUnusedDraws(day), engine.NewMemSink(), l, policies.Config{BatchEventsMax: 1}).awaitIdle()
 	if n := looked.Load(); n != 0 {
 		t.Errorf("%d draws in use were proposed to be released", n)
+	}
+}
+
+// paying is a payment of 50.00 that is booked, and its draw.
+func (w *world) paying() (payment, draw string) {
+	w.t.Helper()
+	instruct := w.instruct("50.00")
+	payment = w.submit(instruct).Stream
+	book := w.command(payment)
+	book.Body = &apiv1.Command_BookPayment{BookPayment: &apiv1.BookPayment{Asset: asset, Point: "debited"}}
+	w.submit(book)
+	return payment, ident.LineID(payment, uuid.MustParse(instruct.CommandId), "draw", 0).String()
+}
+
+func (w *world) reopen(payment, amount string) *apiv1.Command {
+	c := w.command(payment)
+	c.Body = &apiv1.Command_ReturnPayment{ReturnPayment: &apiv1.ReturnPayment{Asset: asset, Amount: amount, Reopens: true}}
+	return c
+}
+
+// byHand is a release under an id of its own.
+func (w *world) byHand(draw, amount string) *apiv1.Command {
+	c := w.command(w.pledge)
+	c.Body = &apiv1.Command_ReleaseDraw{ReleaseDraw: &apiv1.ReleaseDraw{Draw: draw, Asset: asset, Amount: amount}}
+	return c
+}
+
+// amounts are what was released, in its order.
+func (w *world) amounts() (all []string) {
+	w.t.Helper()
+	for _, f := range w.released() {
+		all = append(all, drawn.Amount(f.Event.(*eventv1.DrawReleased).Amount).Text(2))
+	}
+	return all
+}
+
+func TestWhatWasGivenUpIsReleasedInTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(w *world, payment, draw string) (again []*apiv1.Command)
+		want []string // what is released in all
+	}{
+		"twice of one draw": {func(w *world, payment, _ string) []*apiv1.Command {
+			first, second := w.reopen(payment, "10.00"), w.reopen(payment, "5.00")
+			w.breakOff(first, second)
+			return []*apiv1.Command{first, second}
+		}, []string{"10.00", "5.00"}},
+		"what came second was released": {func(w *world, payment, _ string) []*apiv1.Command {
+			first, second := w.reopen(payment, "10.00"), w.reopen(payment, "5.00")
+			w.breakOff(first)
+			w.submit(second)
+			return []*apiv1.Command{first, second}
+		}, []string{"5.00", "10.00"}},
+		"nothing is left to do": {func(w *world, payment, _ string) []*apiv1.Command {
+			c := w.reopen(payment, "10.00")
+			w.submit(c)
+			return []*apiv1.Command{c}
+		}, []string{"10.00"}},
+		"a part was released by hand": {func(w *world, payment, draw string) []*apiv1.Command {
+			c := w.reopen(payment, "10.00")
+			w.breakOff(c)
+			w.submit(w.byHand(draw, "4.00"))
+			return []*apiv1.Command{c}
+		}, []string{"4.00", "6.00"}},
+		"all was released by hand": {func(w *world, payment, draw string) []*apiv1.Command {
+			w.breakOff(w.reopen(payment, "10.00"))
+			w.submit(w.byHand(draw, "10.00"))
+			return nil
+		}, []string{"10.00"}},
+		// The service asks for all, and is refused: the draw does not hold that any more.
+		"a part was released in use": {func(w *world, payment, draw string) []*apiv1.Command {
+			w.submit(w.byHand(draw, "20.00"))
+			c := w.reopen(payment, "50.00")
+			w.submit(c)
+			return []*apiv1.Command{c}
+		}, []string{"20.00", "30.00"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			payment, draw := w.paying()
+			again := c.do(w, payment, draw)
+			p := w.start(policies.ReleaseUnusedDraws(day), engine.NewMemSink(), w.client, policies.Config{BatchEventsMax: 1})
+			p.awaitIdle()
+			before := len(w.released())
+			w.advance(day - time.Nanosecond)
+			p.awaitIdle()
+			if n := len(w.released()); n != before {
+				t.Errorf("%d releases before their time", n-before)
+			}
+			w.advance(time.Nanosecond)
+			w.awaitReleased(len(c.want))
+			p.awaitIdle()
+			for _, cmd := range again {
+				if a := w.submit(cmd); a.Outcome != command.Repeated {
+					t.Errorf("sent again, it is %s", a.Outcome)
+				}
+			}
+			w.advance(3 * day)
+			p.awaitIdle()
+			got := w.amounts()
+			slices.Sort(got)
+			slices.Sort(c.want)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("released are %q, not %q", got, c.want)
+			}
+		})
+	}
+}
+
+// The release says what led to it, and is marked like that.
+func TestAFinishedReleaseNamesItsCause(t *testing.T) {
+	w := open(t)
+	payment, _ := w.paying()
+	c := w.reopen(payment, "10.00")
+	c.CorrelationId, c.Marking = named("business"), "restricted"
+	w.breakOff(c)
+	facts := w.facts()
+	cause := facts[len(facts)-1]
+	w.advance(day)
+	w.start(policies.ReleaseUnusedDraws(day), engine.NewMemSink(), w.client, policies.Config{})
+	w.awaitReleased(1)
+	env := w.released()[0].Envelope
+	if uuid.UUID(env.CommandId) != ident.ReleaseCommand(payment, uuid.MustParse(c.CommandId), 0) || uuid.UUID(env.CausationId) != cause.ID ||
+		uuid.UUID(env.CorrelationId).String() != c.CorrelationId || env.Actor != "policy release-unused-draws" ||
+		env.Marking != eventv1.Marking_MARKING_RESTRICTED || dates.Format(env.Effective) != "2024-03-02" || env.Reason == "" {
+		t.Errorf("released with %v", env)
+	}
+}
+
+// A person, or the client itself, releases what was given up when the policy has chosen to, and before it looks at the pledge or after that.
+func TestSomebodyElseReleasesAtTheLastMoment(t *testing.T) {
+	for name, c := range map[string]struct {
+		come func(w *world, l *ledger, draw string, again *apiv1.Command)
+	}{
+		"a person before the look": {func(w *world, l *ledger, draw string, _ *apiv1.Command) {
+			l.read = sync.OnceFunc(func() { w.submit(w.byHand(draw, "10.00")) })
+		}},
+		"the client before the look": {func(w *world, l *ledger, _ string, again *apiv1.Command) {
+			l.read = sync.OnceFunc(func() { w.submit(again) })
+		}},
+		"the client after the look": {func(w *world, l *ledger, _ string, again *apiv1.Command) {
+			once := sync.OnceFunc(func() { w.submit(again) })
+			l.submit = func(send func() *apiv1.Answer) *apiv1.Answer {
+				once()
+				return send()
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := open(t)
+			payment, draw := w.paying()
+			again := w.reopen(payment, "10.00")
+			w.breakOff(again)
+			w.advance(day)
+			l := &ledger{Ledger: w.client}
+			c.come(w, l, draw, again)
+			core, logged := observer.New(zap.WarnLevel)
+			p := w.start(policies.ReleaseUnusedDraws(day), engine.NewMemSink(), l, policies.Config{Logger: zap.New(core)})
+			w.awaitReleased(1)
+			p.awaitIdle()
+			w.advance(3 * day)
+			p.awaitIdle()
+			if got := w.amounts(); !slices.Equal(got, []string{"10.00"}) || logged.Len() > 0 {
+				t.Errorf("released are %q; told %v", got, logged.All())
+			}
+		})
 	}
 }

@@ -49,6 +49,7 @@ type world struct {
 	now    time.Time
 	alarms map[*alarms]bool
 	crash  context.CancelFunc // ends the next drawing before its answer; nil for none
+	dead   bool               // nothing of what shipments and payments send to pledges gets through
 	ids    int
 }
 
@@ -162,10 +163,31 @@ func (w *world) leave(cmd *apiv1.Command) {
 	}
 }
 
+// breakOff sends commands whose service crashes once they are recorded, before it does what they lead to at pledges.
+func (w *world) breakOff(cmds ...*apiv1.Command) {
+	w.t.Helper()
+	die := func(dead bool) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.dead = dead
+	}
+	die(true)
+	for _, cmd := range cmds {
+		w.submit(proto.CloneOf(cmd))
+	}
+	die(false)
+}
+
 // crashing is the pledges as a service sees them that may crash before their answer.
 type crashing struct{ w *world }
 
 func (l crashing) Submit(ctx context.Context, cmd *apiv1.Command) (*apiv1.Answer, error) {
+	l.w.mu.Lock()
+	dead := l.w.dead
+	l.w.mu.Unlock()
+	if dead {
+		return &apiv1.Answer{Outcome: command.Unknown, CommandId: cmd.CommandId, Stream: cmd.Stream, Code: "no_answer", Reason: "crashed"}, nil
+	}
 	a, err := l.w.client.Submit(ctx, cmd)
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()

@@ -39,6 +39,7 @@ type fault struct {
 	met    int
 	at     int // 0: never
 	after  bool
+	lasts  bool // it strikes from then on, and nothing has an effect any more
 	struck bool
 }
 
@@ -48,6 +49,9 @@ func (f *fault) strikes() bool {
 	defer f.mu.Unlock()
 	f.met++
 	hit := f.met == f.at
+	if f.lasts && f.struck {
+		hit, f.after = true, false
+	}
 	f.struck = f.struck || hit
 	return hit
 }
@@ -413,7 +417,7 @@ func TestEveryFaultThatNobodyRepeatsIsListed(t *testing.T) {
 							Lines: []*apiv1.PlanLine{{Pledge: p[1].Stream, Allocation: allocation(), Asset: asset, Amount: "60.00"}},
 						}}
 					})
-					w.sendOnce(plan)
+					w.sendOnce(route.Shipments, plan)
 					if struck = f.struck; !struck {
 						return // it was sent without a fault
 					}
@@ -437,8 +441,8 @@ func TestEveryFaultThatNobodyRepeatsIsListed(t *testing.T) {
 	}
 }
 
-// sendOnce sends a command as a client does, and does not care for the answer.
-func (w *world) sendOnce(c *apiv1.Command) {
+// sendOnce sends a command to a service as a client does, and does not care for the answer.
+func (w *world) sendOnce(service string, c *apiv1.Command) {
 	w.t.Helper()
 	if _, err := route.Complete(c); err != nil {
 		w.t.Fatal(err)
@@ -447,7 +451,7 @@ func (w *world) sendOnce(c *apiv1.Command) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if _, err := w.nc.Request(route.Subject(route.Shipments, c.Stream), data, time.Minute); err != nil {
+	if _, err := w.nc.Request(route.Subject(service, c.Stream), data, time.Minute); err != nil {
 		w.t.Fatal(err)
 	}
 }
