@@ -81,6 +81,7 @@ func TestBadInputIsAnsweredWithPlaceAndRemedy(t *testing.T) {
 		{"serve --profile prod", exitUsage, []string{`--profile "prod"`, "dev"}},
 		{"serve --roles recrder --data ABSENT", exitUsage, []string{`no role "recrder"`, `did you mean "recorder"?`}},
 		{"serve --release-draws-after -1h", exitUsage, []string{"--release-draws-after -1h", "0 for never"}},
+		{"serve --release-draws-after 59.9s", exitUsage, []string{"--release-draws-after 59.9s", "1m0s or more", "0 for never"}},
 		{"serve --release-draws-after tomorrow", exitUsage, []string{`--release-draws-after is a time such as 24h or 90m, not "tomorrow"`}},
 		{"serve --port 99999", exitUsage, []string{"--port is a whole number from 0 to 65535"}},
 		{"serve --port 4222 --nats nats://127.0.0.1:1", exitUsage, []string{"give one of them"}},

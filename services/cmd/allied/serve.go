@@ -71,7 +71,7 @@ Who submits is not checked yet: actors and authorities are claims, marked unveri
 	flags.StringVar(&o.profile, "profile", "", "dev keeps everything in memory and logs for people")
 	flags.StringSliceVar(&o.roles, "roles", nil, "roles to run, of "+strings.Join(boot.AllRoles(), ",")+" (all where not given)")
 	flags.StringVar(&o.natsURL, "nats", "", "NATS server to use instead of one in this process")
-	flags.DurationVar(&o.release, "release-draws-after", 24*time.Hour, "release draws that no shipment or payment has named for so long (0: never)")
+	flags.DurationVar(&o.release, "release-draws-after", 24*time.Hour, "release draws that no shipment or payment has named, or what one gave up, after so long (a minute or more; 0: never)")
 	flags.Uint16Var(&o.port, "port", 0, "port of the NATS server in this process (0: a free one)")
 	flags.StringVar(&o.listen, "listen", listenDefault, "loopback address of HTTP (port 0: a free one; none: no HTTP)")
 	flags.BoolVar(&o.insecure, "insecure-listen", false, "let --listen reach beyond this machine, although nobody checks who acts")
@@ -116,6 +116,9 @@ func (o serveOptions) runs(role string) bool {
 	return len(o.roles) == 0 || slices.Contains(o.roles, role)
 }
 
+// releaseAfterMin keeps the release of draws from racing the commands that made them: one is answered, or repeated by its client, in less.
+const releaseAfterMin = time.Minute
+
 func (c *cli) checkServe(o serveOptions) error {
 	switch {
 	case c.server != "":
@@ -125,8 +128,8 @@ func (c *cli) checkServe(o serveOptions) error {
 	case o.natsURL != "" && o.port != 0:
 		return usagef("--port is for the NATS server in this process, and --nats uses another one; give one of them")
 	}
-	if o.release < 0 {
-		return usagef("--release-draws-after %s is in the past; give a time such as 24h, or 0 for never", o.release)
+	if o.release != 0 && o.release < releaseAfterMin {
+		return usagef("--release-draws-after %s would release what commands under way are to use; give %s or more, such as 24h, or 0 for never", o.release, releaseAfterMin)
 	}
 	for _, role := range o.roles {
 		if !slices.Contains(boot.AllRoles(), role) {

@@ -66,7 +66,7 @@ type Config struct {
 	Profile string
 	// Roles to start; all where empty, but the API only with HTTPListen.
 	Roles []string
-	// ReleaseDrawsAfter is how long a draw may stand unused before the policies release it; 0 is for ever.
+	// ReleaseDrawsAfter is how long a draw may stand unused, or what was given up of one unreleased, before the policies release it; 0 is for ever.
 	ReleaseDrawsAfter time.Duration
 	Logger            *zap.Logger
 

@@ -1,7 +1,10 @@
 package chaos
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 
@@ -10,15 +13,20 @@ import (
 	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
+	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
+	"github.com/allied-ledger/allied/services/internal/embednats"
+	"github.com/allied-ledger/allied/services/pledges"
+	"github.com/allied-ledger/allied/services/recorder"
 	"github.com/google/uuid"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 )
 
 // TestKillReleasesEveryDrawOnce kills the server while its policy releases draws that nobody uses, until none is left.
 func TestKillReleasesEveryDrawOnce(t *testing.T) {
 	const draws, kills = 600, 4
 	binary, dir := build(t), t.TempDir()
-	s := serve(t, binary, dir)
 	pledge := es.StreamName("pledge", uuid.New())
 	allocated := allocate("1000.00")
 	id := allocated.AllocatePledge.Line.Line
@@ -40,17 +48,9 @@ func TestKillReleasesEveryDrawOnce(t *testing.T) {
 			}
 		}
 	}
-	if err := s.client.SubmitAll(t.Context(), all, func(_ int, _ *apiv1.Command, a *apiv1.Answer) error {
-		if a.Outcome != command.Recorded {
-			return fmt.Errorf("answered %v", a)
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
-	s.stop()
+	yesterday(t, dir, all)
 	for kill := range kills {
-		s := serve(t, binary, dir, "--release-draws-after", "1ns")
+		s := serve(t, binary, dir, "--release-draws-after", "1m")
 		await(t, dir, draws*(kill+1)/(kills+1))
 		s.kill()
 		if err := s.wait(); err == nil {
@@ -58,7 +58,7 @@ func TestKillReleasesEveryDrawOnce(t *testing.T) {
 		}
 		t.Logf("killed after %d releases", len(releases(t, dir)))
 	}
-	s = serve(t, binary, dir, "--release-draws-after", "1ns")
+	s := serve(t, binary, dir, "--release-draws-after", "1m")
 	await(t, dir, draws)
 	s.stop()
 	for draw, n := range releases(t, dir) {
@@ -67,6 +67,49 @@ func TestKillReleasesEveryDrawOnce(t *testing.T) {
 		}
 	}
 	t.Logf("%s", run(t.Context(), t, binary, "replay", "--verify", "--data", dir, "-o", "json"))
+}
+
+// yesterday records the commands of a pledge in a folder as if it had been yesterday: nothing younger than a minute is released by a server.
+func yesterday(t *testing.T, dir string, cmds iter.Seq[*apiv1.Command]) {
+	t.Helper()
+	log, err := filelog.Open(filelog.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := embednats.Start(embednats.Config{InProcess: true, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	clock := func() time.Time { return time.Now().Add(-24 * time.Hour) }
+	r, err := recorder.New(t.Context(), n.Dial, log, recorder.Config{Clock: clock, Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := command.New(n.Dial, pledges.Spec, command.Config{Logger: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := n.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var g errgroup.Group
+	g.Go(func() error { return r.Run(ctx) })
+	g.Go(func() error { return p.Run(ctx) })
+	err = client.New(nc, client.Config{}).SubmitAll(t.Context(), cmds, func(_ int, _ *apiv1.Command, a *apiv1.Answer) error {
+		if a.Outcome != command.Recorded {
+			return fmt.Errorf("answered %v", a)
+		}
+		return nil
+	})
+	err = errors.Join(err, p.Stop(t.Context()), r.Stop(t.Context()))
+	cancel()
+	if err := errors.Join(err, g.Wait(), log.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // releases counts the releases of each draw in a folder's log, as it lies there.
