@@ -238,7 +238,7 @@ func (r *ListRequest) check() (*filter, error) {
 		return nil, err
 	}
 	var err error
-	f.page, err = listing.CheckPage(r.Limit, r.Cursor)
+	f.page, err = listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 	return f, err
 }
 

@@ -1,6 +1,7 @@
 package exceptions_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -93,6 +94,7 @@ func TestTheSummaryAddsUpWhatIsOpen(t *testing.T) {
 
 func TestRequestsThatAreRefused(t *testing.T) {
 	w := books(t)
+	ofPledges := base64.RawURLEncoding.EncodeToString([]byte(`{"v":"pledges","d":"USA","f":0,"s":"` + on + `"}`))
 	for _, c := range []struct {
 		req                 exceptions.ListRequest
 		code, field, remedy string
@@ -110,6 +112,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{exceptions.ListRequest{Asset: eur, MinAmount: "0.001"}, "bad_amount", "min_amount", "1000.00"},
 		{exceptions.ListRequest{Limit: 1001}, "out_of_range", "limit", "cursor"},
 		{exceptions.ListRequest{Cursor: "?"}, "bad_cursor", "cursor", "next"},
+		{exceptions.ListRequest{Cursor: ofPledges}, "bad_cursor", "cursor", "next"},
 		{exceptions.ListRequest{AtLeast: 10_000}, "behind", "at_least", "again"},
 	} {
 		_, err := w.tryList(c.req)

@@ -176,7 +176,7 @@ func (r *ListRequest) check() (page listing.Page, err error) {
 			return page, err
 		}
 	}
-	return listing.CheckPage(r.Limit, r.Cursor)
+	return listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 }
 
 func (r *ListRequest) passes(row engine.Row) bool {

@@ -145,7 +145,7 @@ func (r *ListRequest) check() (page listing.Page, err error) {
 			return page, err
 		}
 	}
-	return listing.CheckPage(r.Limit, r.Cursor)
+	return listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 }
 
 // Statuses are the words for how far a pledge has come.

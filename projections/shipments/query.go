@@ -178,7 +178,7 @@ func (r *ListRequest) check() (page listing.Page, err error) {
 			return page, err
 		}
 	}
-	return listing.CheckPage(r.Limit, r.Cursor)
+	return listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 }
 
 // find returns the rows of all shipments that pass.

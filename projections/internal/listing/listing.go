@@ -25,23 +25,24 @@ const (
 
 // Page is the part of a listing that a request asks for.
 type Page struct {
+	view  string
 	limit int
 	after *place
 }
 
-// CheckPage reads a request's limit and cursor. Errors are *es.Refusal.
-func CheckPage(limit int, cursor string) (Page, error) {
+// CheckPage reads the limit and cursor of a request to a view. Errors are *es.Refusal.
+func CheckPage(view string, limit int, cursor string) (Page, error) {
 	if limit < 0 || limit > pageRowsMax {
 		return Page{}, &es.Refusal{
 			Code: "out_of_range", Field: "limit", Reason: fmt.Sprintf("%d is not within 1 and %d", limit, pageRowsMax), Remedy: "ask for the next page by its cursor",
 		}
 	}
-	p := Page{limit: cmp.Or(limit, pageRows)}
+	p := Page{view: view, limit: cmp.Or(limit, pageRows)}
 	if cursor == "" {
 		return p, nil
 	}
 	var err error
-	p.after, err = parseCursor(cursor)
+	p.after, err = parseCursor(view, cursor)
 	return p, err
 }
 
@@ -65,12 +66,12 @@ func (p Page) Cut(rows []engine.Row, c Columns) (page []engine.Row, next string)
 	}
 	if len(rows) > p.limit {
 		rows = rows[:p.limit]
-		next = c.place(rows[p.limit-1]).cursor()
+		next = c.place(rows[p.limit-1]).cursor(p.view)
 	}
 	return rows, next
 }
 
-// place is where a row stands in a listing; also what a cursor says.
+// place is where a row stands in a listing.
 type place struct {
 	Donor  string `json:"d"`
 	First  int64  `json:"f"`
@@ -95,26 +96,32 @@ func (p place) compare(o place) int {
 	return cmp.Or(cmp.Compare(p.Donor, o.Donor), cmp.Compare(p.First, o.First), cmp.Compare(p.Stream, o.Stream))
 }
 
-func (p place) cursor() string {
-	b, err := json.Marshal(p)
+// cursor is what a cursor says. It names its view: in another, its place would be before all rows or behind them.
+type cursor struct {
+	View string `json:"v"`
+	place
+}
+
+func (p place) cursor(view string) string {
+	b, err := json.Marshal(cursor{view, p})
 	if err != nil {
-		panic(err) // two texts and a number always encode
+		panic(err) // texts and a number always encode
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func parseCursor(text string) (*place, error) {
-	var p place
+func parseCursor(view, text string) (*place, error) {
+	var c cursor
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
-		err = json.Unmarshal(b, &p)
+		err = json.Unmarshal(b, &c)
 	}
-	if err != nil {
+	if err != nil || c.View != view {
 		return nil, &es.Refusal{
-			Code: "bad_cursor", Field: "cursor", Reason: fmt.Sprintf("%q is not the end of a page", text), Remedy: "use the next of the page before, or none",
+			Code: "bad_cursor", Field: "cursor", Reason: fmt.Sprintf("%q is not the end of a page of %s", text, view), Remedy: "use the next of the page before, or none",
 		}
 	}
-	return &p, nil
+	return &c.place, nil
 }
 
 // Checkpoint is where a view stands; one that is not yet where a request wants it is refused with an *es.Refusal.
