@@ -2,6 +2,7 @@ package posting
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/allied-ledger/allied/events/money"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
@@ -95,6 +96,12 @@ func (r *Register) Category(line [16]byte, asset string) string {
 		return ""
 	}
 	return l.categoryOf(asset)
+}
+
+// Controls tells whether a line is counted in an asset, now: in its control asset or, where it has none, in each quantity.
+func (r *Register) Controls(line [16]byte, asset string) bool {
+	l := r.byID[line]
+	return l != nil && (l.control == asset || l.control == "" && strings.ContainsRune(asset, ':'))
 }
 
 // UnknownLineError: an event names a line that no earlier event of its pledge opened.

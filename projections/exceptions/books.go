@@ -27,6 +27,8 @@ func (p *Projection) post(f *es.Fact, pledge string) error {
 			overs++
 		case posting.Difference:
 			err = p.difference(f, pledge, leg)
+		case posting.In(eventv1.Stage_STAGE_ALLOCATED):
+			err = p.revalue(f, pledge, leg)
 		case posting.In(eventv1.Stage_STAGE_CLAIMED):
 			err = p.claim(f, pledge, leg)
 		case posting.In(eventv1.Stage_STAGE_BOOKED):
@@ -152,6 +154,22 @@ func (p *Projection) difference(f *es.Fact, pledge string, leg *posting.Posting)
 		return nil
 	}
 	_, err := p.raise(f, Difference, subject{pledge, leg.Line, draw, leg.Category, leg.Asset}, leg.Amount.Neg(), cited(f))
+	return err
+}
+
+// revalue raises what lifts an allocation past the cap, in the assets that are capped. The books post it to difference, where no commitment covers it.
+func (p *Projection) revalue(f *es.Fact, pledge string, leg *posting.Posting) error {
+	cause := causeOf(f)
+	if _, ok := f.Event.(*eventv1.LineRevalued); !ok || cause == Happened || leg.Amount.Sign() <= 0 {
+		return nil
+	}
+	if capped, err := p.registers.Controls(pledge, leg.Line, leg.Asset); err != nil || !capped {
+		return err
+	}
+	e, err := p.raise(f, Revalued, subject{pledge, leg.Line, uuid.Nil, leg.Category, leg.Asset}, leg.Amount, overDetail(f))
+	if err == nil {
+		e.cause = cause
+	}
 	return err
 }
 

@@ -117,6 +117,33 @@ over_allocated observed open 15.00 of 20.00 EUR/2@tracker; DEU33, row 7
 		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
 		w.allocate(pledgetest.Overridden(), 2, "130")
 	}, "over_allocated overridden open 30.00 of 30.00 EUR/2@tracker; by Cabinet decision 7: urgent need\n"},
+	{"observed and overridden to be worth more than is committed, and the one corrected", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.allocate(pledgetest.Observed(), 2, "90")
+		lift := func(meta pledge.Meta, line int, asset, text string) {
+			c := &pledge.Revalue{Meta: meta, Line: pledgetest.ID(line), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: asset, Delta: amountOf(asset, text)}
+			if line == 1 {
+				c.Stage = eventv1.Stage_STAGE_COMMITTED
+			}
+			w.as(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Corrects: w.envelope.Corrects, Sources: []*eventv1.Source{{ExternalId: "DEU33"}}}, func() { w.toPledge(on, c) })
+		}
+		lift(pledgetest.Meta(), 2, eur, "5")
+		lift(pledgetest.Observed(), 2, eur, "30")
+		wrong := w.last.ID
+		lift(pledgetest.Overridden(), 2, eur, "20")
+		lift(pledgetest.Observed(), 2, usd, "90") // no cap is counted in it
+		lift(pledgetest.Observed(), 1, eur, "5")
+		w.as(&eventv1.Envelope{Corrects: [][]byte{wrong[:]}}, func() { lift(pledgetest.Observed(), 2, eur, "-30") })
+	}, `revalued observed resolved 0.00 of 30.00 EUR/2@tracker; DEU33
+revalued overridden open 20.00 of 20.00 EUR/2@tracker; by Cabinet decision 7: urgent need
+`},
+	{"observed first value of an allocation", func(w *world) {
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.as(&eventv1.Envelope{Observed: true}, func() {
+			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "120")})
+		})
+	}, "revalued observed open 120.00 of 120.00 EUR/2@tracker\n"},
 	{"against a cap that is not known", func(w *world) {
 		w.toPledge(on, pledgetest.Commit(line(1, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
 		w.allocate(pledgetest.Observed(), 2, "130")

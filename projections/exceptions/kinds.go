@@ -8,6 +8,7 @@ const (
 	OverAllocated           = "over_allocated"
 	OverReserved            = "over_reserved"
 	OverHandedOver          = "over_handed_over"
+	Revalued                = "revalued"
 	Difference              = "difference"
 	ClaimOnCommitment       = "claim_on_commitment"
 	DeliveredWithoutBooking = "delivered_without_booking"
@@ -37,6 +38,7 @@ var means = []Meaning{
 	{OverAllocated, "allocated beyond what is committed (a commitment covers it)"},
 	{OverReserved, "drawn beyond what is allocated (released)"},
 	{OverHandedOver, "handed over beyond what was dispatched, or claimed beyond what was allocated (reversed)"},
+	{Revalued, "an allocation that outside data or an override values higher: what is committed may not cover it (a fact corrects it)"},
 	{Difference, "a gap in value between what a claim or hand-over states and what it relieves (the hand-over is reversed)"},
 	{ClaimOnCommitment, "said to have arrived of a commitment, and nobody says of which allocation"},
 	{DeliveredWithoutBooking, "money, or a promise to pay, said to have been delivered; only a booking shows that money moved"},

@@ -84,7 +84,7 @@ type Exception struct {
 	ID     string `json:"id"`
 	Kind   string `json:"kind"`
 	Status string `json:"status"`
-	// Cause is observed, overridden or happened where a cap was exceeded, else empty.
+	// Cause is observed, overridden or happened where a cap was exceeded or may be, else empty.
 	Cause string `json:"cause"`
 	// Stream is where it stands: a pledge, shipment or payment. Pledge is the pledge whose books it concerns.
 	Stream string `json:"stream"`

@@ -57,7 +57,7 @@ var Spec = engine.Spec{Name: "exceptions", Version: 10, Tables: append([]engine.
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},
 		resolvedColumn:    {Name: "resolved", Kind: engine.Bool},
-		causeColumn:       {Name: "cause", Kind: engine.Text}, // observed, overridden, happened; empty where no cap is exceeded
+		causeColumn:       {Name: "cause", Kind: engine.Text}, // observed, overridden, happened; empty where no cap is in question
 		streamColumn:      {Name: "stream", Kind: engine.Text},
 		pledgeColumn:      {Name: "pledge", Kind: engine.Text}, // stream; empty for none
 		lineColumn:        {Name: "line", Kind: engine.Text},   // UUID; empty for none

@@ -91,6 +91,15 @@ func (r *Registers) Category(pledge string, line [16]byte, asset string) (string
 	return register.Category(line, asset), nil
 }
 
+// Controls tells whether a pledge's line is counted in an asset, now.
+func (r *Registers) Controls(pledge string, line [16]byte, asset string) (bool, error) {
+	register, err := r.read(pledge)
+	if err != nil {
+		return false, err
+	}
+	return register.Controls(line, asset), nil
+}
+
 // change returns a pledge's register, which is about to change.
 func (r *Registers) change(pledge string) (*posting.Register, error) {
 	register, err := r.read(pledge)
