@@ -49,8 +49,8 @@ type exception struct {
 	ordinal, resolvedBy uint64
 	day                 int32
 	number              int64 // among those of its fact
-	// other is the pledge that an unmatched one may be.
-	other string
+	// met is how the pledges are known that an unmatched one may be.
+	met knownIn
 
 	changed bool
 }

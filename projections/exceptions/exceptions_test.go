@@ -551,6 +551,17 @@ unmapped open; 1 of 2 items
 	}, `unmatched resolved; DEU33 is ` + on + ` in release 2024-06
 unmatched open; DEU33 is ` + on + ` in release 2024-06
 `},
+	{"many pledges of two releases share an outside id that is a mere dash", func(w *world) {
+		for n, release := range []string{"2024-06", "2024-06", "2024-06", "2024-07", "2024-08"} {
+			w.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "-"}}}, func() {
+				w.toPledge(enginetest.Stream(n), pledgetest.Commit(line(1, stated(eur, "9"))))
+			})
+		}
+		w.toPledge(enginetest.Stream(3), &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: enginetest.Stream(2)})
+	}, `unmatched resolved; - is that of 3 pledges in release 2024-06, such as ` + enginetest.Stream(0) + `
+unmatched open; - is ` + enginetest.Stream(3) + ` in release 2024-07
+unmatched open; - is that of 3 pledges in release 2024-06, such as ` + enginetest.Stream(0) + `
+`},
 }
 
 func TestHistories(t *testing.T) {

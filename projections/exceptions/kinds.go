@@ -55,7 +55,7 @@ var means = []Meaning{
 	{OwedAgain, "came back from a bank and is owed again (the same)"},
 	{Doubtful, "a flag of which somebody should judge: what is recorded may be wrong, or not what it says"},
 	{Unmapped, "a line, or items of it, of no known category (reclassified)"},
-	{Unmatched, "a pledge with the outside id of a pledge from another release (the two are linked)"},
+	{Unmatched, "a pledge with the outside id of pledges from another release (linked with one of them)"},
 }
 
 // Meanings are of the kinds, in the order of Kinds.

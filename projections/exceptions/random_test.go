@@ -29,8 +29,8 @@ func random(t testing.TB, r *rapid.T) *enginetest.Log { return play(t, r).log }
 
 func play(t testing.TB, r *rapid.T) *history {
 	h := &history{newWorld(t), r}
-	for n := range 2 {
-		h.begin(n)
+	for n := range 2 { // two releases know them by one id
+		h.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: strconv.Itoa(n), ExternalId: "-"}}}, func() { h.begin(n) })
 	}
 	for range rapid.IntRange(10, 120).Draw(r, "commands") {
 		h.as(h.someEnvelope(), h.step)
@@ -74,7 +74,7 @@ func (h *history) someEnvelope() *eventv1.Envelope {
 }
 
 func (h *history) step() {
-	kinds := []string{"pledge", "pledge", "pledge", "beyond", "draw", "draw"}
+	kinds := []string{"pledge", "pledge", "pledge", "beyond", "link", "draw", "draw"}
 	for range h.shipments {
 		kinds = append(kinds, "shipment", "shipment", "shipment", "shipment")
 	}
@@ -91,6 +91,8 @@ func (h *history) step() {
 		c.Meta = pledgetest.Observed()
 		h.envelope.Observed = true
 		_ = h.tryPledge(stream, c)
+	case "link":
+		_ = h.tryPledge(stream, &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: enginetest.Stream(rapid.IntRange(0, 2).Draw(h.r, "other"))})
 	case "draw":
 		h.reserve(stream)
 	case "shipment":

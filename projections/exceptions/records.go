@@ -145,6 +145,12 @@ type knownAs struct {
 	origin
 }
 
+// knownIn is an outside id in one release.
+type knownIn struct {
+	outsideID
+	release string
+}
+
 func newOrigins() origins { return origins{byID: map[outsideID][]origin{}} }
 
 // meet looks at the first fact of a pledge: another release may have recorded the same under another stream.
@@ -158,21 +164,48 @@ func (p *Projection) meet(f *es.Fact) error {
 		}
 		// As they will be read back.
 		id, release := outsideID{engine.TextOf(s.Publisher).Text(), engine.TextOf(s.ExternalId).Text()}, engine.TextOf(s.Release).Text()
-		for _, o := range p.origins.byID[id] {
-			if o.release == release || o.stream == f.Stream {
-				continue
+		for _, m := range p.origins.met(id, release, f.Stream) {
+			detail := fmt.Sprintf("%s is %s in release %s", s.ExternalId, m.stream, m.release)
+			if m.pledges > 1 {
+				detail = fmt.Sprintf("%s is that of %d pledges in release %s, such as %s", s.ExternalId, m.pledges, m.release, m.stream)
 			}
-			e, err := p.raise(f, Unmatched, subject{pledge: f.Stream}, money.Amount{}, fmt.Sprintf("%s is %s in release %s", s.ExternalId, o.stream, o.release))
+			e, err := p.raise(f, Unmatched, subject{pledge: f.Stream}, money.Amount{}, detail)
 			if err != nil {
 				return err
 			}
-			e.other = o.stream
+			e.met = knownIn{id, m.release}
 		}
 		if k := (knownAs{id, origin{f.Stream, release}}); p.origins.add(k) {
 			p.origins.changed = append(p.origins.changed, k)
 		}
 	}
 	return nil
+}
+
+// meeting is how many pledges another release knows by an outside id, and the first of them.
+type meeting struct {
+	origin
+	pledges int
+}
+
+// met are the meetings of a pledge, one for each other release: a mere dash may be the id of very many pledges.
+func (o *origins) met(id outsideID, release, stream string) (all []meeting) {
+	for _, x := range o.byID[id] {
+		if x.release == release || x.stream == stream {
+			continue
+		}
+		at := slices.IndexFunc(all, func(m meeting) bool { return m.release == x.release })
+		if at < 0 {
+			at, all = len(all), append(all, meeting{origin: x})
+		}
+		all[at].pledges++
+	}
+	return all
+}
+
+// has tells whether a release knows a pledge by an outside id.
+func (o *origins) has(in knownIn, stream string) bool {
+	return slices.Contains(o.byID[in.outsideID], origin{stream, in.release})
 }
 
 // add keeps the pledges of one id in the order of their streams; false means that the pledge is known already.
@@ -188,7 +221,7 @@ func (o *origins) add(k knownAs) bool {
 // match: somebody has said what two pledges are to each other.
 func (p *Projection) match(f *es.Fact, e *eventv1.PledgeLinked) {
 	for _, x := range [][2]string{{f.Stream, e.Pledge}, {e.Pledge, f.Stream}} {
-		p.resolveAll(f, p.byPledge[x[0]], func(e *exception) bool { return e.kind == Unmatched && e.other == x[1] })
+		p.resolveAll(f, p.byPledge[x[0]], func(e *exception) bool { return e.kind == Unmatched && p.origins.has(e.met, x[1]) })
 	}
 }
 

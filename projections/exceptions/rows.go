@@ -47,12 +47,14 @@ const (
 	dayColumn
 	numberColumn
 	resolvedByColumn
-	otherColumn
+	metPublisherColumn
+	metIDColumn
+	metReleaseColumn
 )
 
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
-var Spec = engine.Spec{Name: "exceptions", Version: 10, Tables: append([]engine.Table{
+var Spec = engine.Spec{Name: "exceptions", Version: 11, Tables: append([]engine.Table{
 	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},
@@ -74,11 +76,13 @@ var Spec = engine.Spec{Name: "exceptions", Version: 10, Tables: append([]engine.
 	}},
 	placeTable: {Name: "exception_places", Key: 1, Hidden: true, Columns: []engine.Column{
 		{Name: "id", Kind: engine.Text},
-		ordinalColumn:    {Name: "ordinal", Kind: engine.Int},
-		dayColumn:        {Name: "day", Kind: engine.Day},    // of recording, by the running maximum
-		numberColumn:     {Name: "number", Kind: engine.Int}, // among the exceptions of its fact
-		resolvedByColumn: {Name: "resolved_by", Kind: engine.Int, Null: true},
-		otherColumn:      {Name: "other", Kind: engine.Text}, // the pledge that an unmatched one may be
+		ordinalColumn:      {Name: "ordinal", Kind: engine.Int},
+		dayColumn:          {Name: "day", Kind: engine.Day},    // of recording, by the running maximum
+		numberColumn:       {Name: "number", Kind: engine.Int}, // among the exceptions of its fact
+		resolvedByColumn:   {Name: "resolved_by", Kind: engine.Int, Null: true},
+		metPublisherColumn: {Name: "met_publisher", Kind: engine.Text}, // how the pledges are known that an unmatched one may be
+		metIDColumn:        {Name: "met_id", Kind: engine.Text},
+		metReleaseColumn:   {Name: "met_release", Kind: engine.Text},
 	}},
 	originTable: {Name: "exception_origins", Key: 3, Hidden: true, Columns: []engine.Column{
 		{Name: "publisher", Kind: engine.Text}, {Name: "external_id", Kind: engine.Text}, {Name: "stream", Kind: engine.Text}, {Name: "release", Kind: engine.Text},
@@ -103,7 +107,8 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 			return fmt.Errorf("exception %s has a place, and is not there", row[idColumn].Text())
 		}
 		e.ordinal, e.day, e.number = uint64(row[ordinalColumn].Int()), int32(row[dayColumn].Int()), row[numberColumn].Int()
-		e.resolvedBy, e.other = uint64(row[resolvedByColumn].Int()), row[otherColumn].Text()
+		e.resolvedBy = uint64(row[resolvedByColumn].Int())
+		e.met = knownIn{outsideID{row[metPublisherColumn].Text(), row[metIDColumn].Text()}, row[metReleaseColumn].Text()}
 		return nil
 	case originTable:
 		p.origins.add(knownAs{outsideID{row[0].Text(), row[1].Text()}, origin{row[2].Text(), row[3].Text()}})
@@ -183,7 +188,8 @@ func (e *exception) place() engine.Row {
 		by = engine.IntOf(int64(e.resolvedBy))
 	}
 	return engine.Row{
-		engine.TextOf(e.id.String()), engine.IntOf(int64(e.ordinal)), engine.DayOf(e.day), engine.IntOf(e.number), by, engine.TextOf(e.other),
+		engine.TextOf(e.id.String()), engine.IntOf(int64(e.ordinal)), engine.DayOf(e.day), engine.IntOf(e.number), by,
+		engine.TextOf(e.met.publisher), engine.TextOf(e.met.id), engine.TextOf(e.met.release),
 	}
 }
 
