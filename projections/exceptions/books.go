@@ -270,10 +270,10 @@ func (p *Projection) isOwed(e *exception) bool {
 // reclassify moves what is open on a line to its new category, as the books do: a quantity of items that have a category of their own keeps it.
 func (p *Projection) reclassify(f *es.Fact, pledge string, r *eventv1.LineReclassified) {
 	for _, e := range p.byPledge[pledge] {
-		if e.resolved || e.line != uuid.UUID(r.Line) {
+		if e.resolved || e.line != uuid.UUID(r.Line) || e.ofItems {
 			continue
 		}
-		if e.kind == Unmapped && e.category == r.FromCategory && !unmapped(r.ToCategory) {
+		if e.kind == Unmapped && !unmapped(r.ToCategory) {
 			p.resolve(f, e)
 			continue
 		}

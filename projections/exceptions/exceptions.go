@@ -51,6 +51,8 @@ type exception struct {
 	number              int64 // among those of its fact
 	// met is how the pledges are known that an unmatched one may be.
 	met knownIn
+	// ofItems: the category is that of items, which keep it when their line is reclassified.
+	ofItems bool
 
 	changed bool
 }

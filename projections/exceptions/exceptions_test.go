@@ -537,6 +537,22 @@ doubtful open; of_another_importer
 unmapped resolved; Military / Weapons
 unmapped open; 1 of 2 items
 `},
+	{"items of no known category: with their line, and beside it, until a fact corrects them", func(w *world) {
+		packed := line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))
+		packed.Category = "HUM.UNMAPPED"
+		with, beside := pledgetest.Item("thing", "3"), pledgetest.Item("shell", "3")
+		with.Category, beside.Category = "HUM.UNMAPPED", "MIL.UNMAPPED"
+		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9"))))
+		w.toPledge(on, pledgetest.Allocate(packed, with, beside))
+		told := w.last.ID
+		for _, to := range []string{"HUM.AID", "MIL.UNMAPPED", "MIL.AMMO"} {
+			w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: to})
+		}
+		if got := w.told(); got != "unmapped open; 1 of 2 items\nunmapped resolved\n" {
+			w.t.Errorf("before the correction:\n%s", got)
+		}
+		w.as(&eventv1.Envelope{Corrects: [][]byte{told[:]}}, func() { w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "9")))) })
+	}, "unmapped resolved; 1 of 2 items\nunmapped resolved\n"},
 	{"two releases know a pledge by one outside id, until somebody links them", func(w *world) {
 		known := func(stream, release string) {
 			w.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "DEU33"}}}, func() {

@@ -54,7 +54,7 @@ var means = []Meaning{
 	{Rejected, "refused by a bank and owed still (drawn again, cancelled, lapsed or revalued, the oldest first)"},
 	{OwedAgain, "came back from a bank and is owed again (the same)"},
 	{Doubtful, "a flag of which somebody should judge: what is recorded may be wrong, or not what it says"},
-	{Unmapped, "a line, or items of it, of no known category (reclassified)"},
+	{Unmapped, "a line of no known category (reclassified), or items that have none and not that of their line (a fact corrects it)"},
 	{Unmatched, "a pledge with the outside id of pledges from another release (linked with one of them)"},
 }
 

@@ -73,12 +73,13 @@ func (p *Projection) judgeLine(f *es.Fact, l *eventv1.Line, items []*eventv1.Ite
 	}
 	of := subject{pledge: f.Stream, line: uuid.UUID(l.Line), category: l.Category}
 	if unmapped(l.Category) {
-		_, err := p.raise(f, Unmapped, of, money.Amount{}, l.Mapping.GetAsFound())
-		return err
+		if _, err := p.raise(f, Unmapped, of, money.Amount{}, l.Mapping.GetAsFound()); err != nil {
+			return err
+		}
 	}
 	n := 0
 	for _, it := range items {
-		if unmapped(it.Category) {
+		if unmapped(it.Category) && it.Category != l.Category { // those of the line's go with it
 			of.category = it.Category
 			n++
 		}
@@ -86,7 +87,10 @@ func (p *Projection) judgeLine(f *es.Fact, l *eventv1.Line, items []*eventv1.Ite
 	if n == 0 {
 		return nil
 	}
-	_, err := p.raise(f, Unmapped, of, money.Amount{}, fmt.Sprintf("%d of %d items", n, len(items)))
+	e, err := p.raise(f, Unmapped, of, money.Amount{}, fmt.Sprintf("%d of %d items", n, len(items)))
+	if err == nil {
+		e.ofItems = true
+	}
 	return err
 }
 

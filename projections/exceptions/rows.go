@@ -50,11 +50,12 @@ const (
 	metPublisherColumn
 	metIDColumn
 	metReleaseColumn
+	ofItemsColumn
 )
 
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
-var Spec = engine.Spec{Name: "exceptions", Version: 11, Tables: append([]engine.Table{
+var Spec = engine.Spec{Name: "exceptions", Version: 12, Tables: append([]engine.Table{
 	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},
@@ -83,6 +84,7 @@ var Spec = engine.Spec{Name: "exceptions", Version: 11, Tables: append([]engine.
 		metPublisherColumn: {Name: "met_publisher", Kind: engine.Text}, // how the pledges are known that an unmatched one may be
 		metIDColumn:        {Name: "met_id", Kind: engine.Text},
 		metReleaseColumn:   {Name: "met_release", Kind: engine.Text},
+		ofItemsColumn:      {Name: "of_items", Kind: engine.Bool},
 	}},
 	originTable: {Name: "exception_origins", Key: 3, Hidden: true, Columns: []engine.Column{
 		{Name: "publisher", Kind: engine.Text}, {Name: "external_id", Kind: engine.Text}, {Name: "stream", Kind: engine.Text}, {Name: "release", Kind: engine.Text},
@@ -109,6 +111,7 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 		e.ordinal, e.day, e.number = uint64(row[ordinalColumn].Int()), int32(row[dayColumn].Int()), row[numberColumn].Int()
 		e.resolvedBy = uint64(row[resolvedByColumn].Int())
 		e.met = knownIn{outsideID{row[metPublisherColumn].Text(), row[metIDColumn].Text()}, row[metReleaseColumn].Text()}
+		e.ofItems = row[ofItemsColumn].Bool()
 		return nil
 	case originTable:
 		p.origins.add(knownAs{outsideID{row[0].Text(), row[1].Text()}, origin{row[2].Text(), row[3].Text()}})
@@ -189,7 +192,7 @@ func (e *exception) place() engine.Row {
 	}
 	return engine.Row{
 		engine.TextOf(e.id.String()), engine.IntOf(int64(e.ordinal)), engine.DayOf(e.day), engine.IntOf(e.number), by,
-		engine.TextOf(e.met.publisher), engine.TextOf(e.met.id), engine.TextOf(e.met.release),
+		engine.TextOf(e.met.publisher), engine.TextOf(e.met.id), engine.TextOf(e.met.release), engine.BoolOf(e.ofItems),
 	}
 }
 
