@@ -18,7 +18,8 @@ import (
 func TestAQuietFactIsFoldedWithoutAllocation(t *testing.T) {
 	w := newWorld(t)
 	w.planned()
-	w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+	pays := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+	w.as(documented(), func() { w.toPayment(paid, pay.Instruct(pays)) })
 	quiet := len(w.log.Entries())
 	w.as(documented(), func() {
 		w.toShipment(convoy, ship.Dispatch(part("60")))

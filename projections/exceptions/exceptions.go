@@ -24,6 +24,8 @@ type Projection struct {
 	// byDraw of a draw what was released in use, or is not returned. All are in no order, and hold what is resolved too.
 	byPledge, byStream, owed map[string][]*exception
 	byDraw                   map[uuid.UUID][]*exception
+	supported                map[string]struct{} // the payments that cite a document as a whole
+	newlySupported           []string
 	changed                  []*exception
 	origins                  origins
 	draws                    *draws.Draws
@@ -68,7 +70,8 @@ type subject struct {
 func New() engine.Projection {
 	return &Projection{
 		byID: map[uuid.UUID]*exception{}, byPledge: map[string][]*exception{}, byStream: map[string][]*exception{}, owed: map[string][]*exception{}, byDraw: map[uuid.UUID][]*exception{},
-		origins: newOrigins(), draws: draws.New(), registers: registers.New(),
+		supported: map[string]struct{}{},
+		origins:   newOrigins(), draws: draws.New(), registers: registers.New(),
 	}
 }
 

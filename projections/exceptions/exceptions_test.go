@@ -359,14 +359,43 @@ unreturned_draw open
 unused_draw open 60.00 of 60.00 EUR/2@tracker; for ` + convoy + `
 `},
 
-	{"booked without a document, which comes later", func(w *world) {
+	{"booked without a document, which comes with what corrects it", func(w *world) {
 		w.instructed()
 		w.toPayment(paid, pay.BookPart(eur, "40", "1"))
-		w.as(documented(), func() { w.toPayment(paid, pay.BookPart(eur, "30", "0")) })
+		w.as(&eventv1.Envelope{Corrects: [][]byte{w.last.ID[:]}, Sources: documented().Sources}, func() { w.toPayment(paid, pay.BookPart(eur, "30", "0")) })
 		w.toPayment(paid, pay.BookPart(eur, "30", "0"))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 39.00 EUR/2@tracker; entry R-1
 unsupported open 30.00 of 30.00 EUR/2@tracker; entry R-1
+`},
+	{"a document of what came back, or of a loan's service, is none of the booking", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.Book())
+		booked := w.last.ID
+		w.as(documented(), func() { w.toPayment(paid, pay.ReturnPart(eur, "10")) })
+		w.as(documented(), func() {
+			w.add(paid, undated, &eventv1.LoanInterestDue{Draw: w.payments[paid].Line.Draw[:], Pledge: on, Asset: eur, Amount: amountOf(eur, "1").Proto()})
+		})
+		if got := w.told(); !strings.Contains(got, "unsupported open") {
+			w.t.Errorf("before the correction:\n%s", got)
+		}
+		w.as(&eventv1.Envelope{Corrects: [][]byte{booked[:]}, Sources: documented().Sources}, func() { w.toPayment(paid, pay.ReturnPart(eur, "5")) })
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported resolved 0.00 of 100.00 EUR/2@tracker; entry R-1
+`},
+	{"instructed with a document, and booked without", func(w *world) {
+		w.allocated()
+		l := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+		w.as(documented(), func() { w.toPayment(paid, pay.Instruct(l)) })
+		w.toPayment(paid, pay.Book())
+	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + paid + "\n"},
+	{"booked without a document, which the acceptance brings later", func(w *world) {
+		w.instructed()
+		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.as(documented(), func() { w.add(paid, undated, &eventv1.PaymentAccepted{}) })
+		w.toPayment(paid, pay.BookPart(eur, "60", "0"))
+	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
+unsupported resolved 0.00 of 40.00 EUR/2@tracker; entry R-1
 `},
 	{"booked abroad without a document: one booking in error, one that comes back in part", func(w *world) {
 		w.instructed()

@@ -50,7 +50,7 @@ var means = []Meaning{
 	{ReleasedDraw, "used by a shipment or payment, and released by somebody else (given up by what uses it)"},
 	{UnusedDraw, "drawn for a shipment or payment that does not name it yet (named, released or settled)"},
 	{UnreturnedDraw, "given up by its shipment or payment, and not yet released on its pledge (released)"},
-	{Unsupported, "booked without a document that has a content hash (one is cited later; reversed; owed again)"},
+	{Unsupported, "booked with no document that has a content hash, neither of the booking nor of its instruction or acceptance (the acceptance cites one, or what corrects the booking does; reversed; owed again)"},
 	{Rejected, "refused by a bank and owed still (drawn again, cancelled, lapsed or revalued, the oldest first)"},
 	{OwedAgain, "came back from a bank and is owed again (the same)"},
 	{Doubtful, "a flag of which somebody should judge: what is recorded may be wrong, or not what it says"},

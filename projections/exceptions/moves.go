@@ -2,6 +2,7 @@ package exceptions
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/allied-ledger/allied/events/drawn"
 	"github.com/allied-ledger/allied/events/es"
@@ -264,7 +265,7 @@ func (p *Projection) owe(f *es.Fact, kind string, m *eventv1.Movement, reason st
 
 // book raises a booking without a document, in the asset of the bank's entry, without what somebody kept on the way.
 func (p *Projection) book(f *es.Fact, e *eventv1.PaymentBooked) error {
-	if documented(f) {
+	if _, supported := p.supported[f.Stream]; supported || documented(f) {
 		return nil
 	}
 	asset, amount := e.Movement.GetSplit().GetAsset(), drawn.Sum(drawn.Amount(e.Movement.Amount), drawn.Amount(e.Fee).Neg())
@@ -278,11 +279,29 @@ func (p *Projection) book(f *es.Fact, e *eventv1.PaymentBooked) error {
 	return p.raiseOf(f, Unsupported, e.Movement.Pledge, e.Movement.Draw, asset, amount, detail)
 }
 
-// support resolves the bookings of a payment that came without a document, once a fact of it brings one.
+// support resolves the bookings of a payment that came without a document: all of them once its instruction or acceptance cites one, those that
+// a fact names as what it corrects once that does. What tells of something else, such as a return, supports no booking.
 func (p *Projection) support(f *es.Fact) {
-	if f.Envelope.GetKind() == payment.Kind && documented(f) {
-		p.resolveAll(f, p.byStream[f.Stream], func(e *exception) bool { return e.kind == Unsupported })
+	if f.Envelope.GetKind() != payment.Kind || !documented(f) {
+		return
 	}
+	whole := ofPayment(f.Event)
+	if _, known := p.supported[f.Stream]; whole && !known {
+		p.supported[f.Stream] = struct{}{}
+		p.newlySupported = append(p.newlySupported, f.Stream)
+	}
+	p.resolveAll(f, p.byStream[f.Stream], func(e *exception) bool {
+		return e.kind == Unsupported && (whole || slices.ContainsFunc(f.Envelope.GetCorrects(), func(id []byte) bool { return uuid.UUID(id) == e.event }))
+	})
+}
+
+// ofPayment tells the facts of a payment as a whole, whose document is that of every booking, before them or after.
+func ofPayment(e es.Event) bool {
+	switch e.(type) {
+	case *eventv1.PaymentInstructed, *eventv1.PaymentAccepted:
+		return true
+	}
+	return false
 }
 
 // documented tells whether a fact cites a document that can be held against it.

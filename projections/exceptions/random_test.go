@@ -204,7 +204,7 @@ type place struct{ account, category, asset string }
 
 func drawsOf(t testing.TB, s engine.Snapshot) iter.Seq2[*draws.Draw, error] {
 	return func(yield func(*draws.Draw, error) bool) {
-		for row, err := range s.Scan(t.Context(), exceptions.Spec.Tables[4+draws.DrawTable], engine.Range{}) {
+		for row, err := range s.Scan(t.Context(), exceptions.Spec.Tables[5+draws.DrawTable], engine.Range{}) {
 			var x *draws.Draw
 			if err == nil {
 				x, err = draws.Read(row)

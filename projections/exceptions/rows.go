@@ -15,6 +15,7 @@ const (
 	exceptionTable = iota
 	placeTable
 	originTable
+	supportedTable
 	registerTable
 	drawTables // and what follows, as draws has them
 )
@@ -55,7 +56,7 @@ const (
 
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
-var Spec = engine.Spec{Name: "exceptions", Version: 12, Tables: append([]engine.Table{
+var Spec = engine.Spec{Name: "exceptions", Version: 13, Tables: append([]engine.Table{
 	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},
@@ -89,7 +90,8 @@ var Spec = engine.Spec{Name: "exceptions", Version: 12, Tables: append([]engine.
 	originTable: {Name: "exception_origins", Key: 3, Hidden: true, Columns: []engine.Column{
 		{Name: "publisher", Kind: engine.Text}, {Name: "external_id", Kind: engine.Text}, {Name: "stream", Kind: engine.Text}, {Name: "release", Kind: engine.Text},
 	}},
-	registerTable: registers.Table("exception_registers"),
+	supportedTable: {Name: "exception_supported", Key: 1, Hidden: true, Columns: []engine.Column{{Name: "payment", Kind: engine.Text}}}, // stream
+	registerTable:  registers.Table("exception_registers"),
 }, draws.Tables("exception")...)}
 
 // Restore implements engine.Projection.
@@ -115,6 +117,9 @@ func (p *Projection) Restore(table int, row engine.Row) error {
 		return nil
 	case originTable:
 		p.origins.add(knownAs{outsideID{row[0].Text(), row[1].Text()}, origin{row[2].Text(), row[3].Text()}})
+		return nil
+	case supportedTable:
+		p.supported[row[0].Text()] = struct{}{}
 		return nil
 	case registerTable:
 		return p.registers.Restore(row)
@@ -168,6 +173,13 @@ func (p *Projection) Flush(yield func(table int, row engine.Row) error) error {
 		}
 	}
 	p.origins.changed = p.origins.changed[:0]
+	slices.Sort(p.newlySupported)
+	for _, stream := range p.newlySupported {
+		if err := yield(supportedTable, engine.Row{text(stream)}); err != nil {
+			return err
+		}
+	}
+	p.newlySupported = p.newlySupported[:0]
 	if err := p.registers.Flush(func(row engine.Row) error { return yield(registerTable, row) }); err != nil {
 		return err
 	}
