@@ -7,6 +7,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/posting"
+	"github.com/allied-ledger/allied/projections/internal/words"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 	"github.com/google/uuid"
 )
@@ -200,22 +201,11 @@ func (p *Projection) claim(f *es.Fact, pledge string, leg *posting.Posting) erro
 			return err
 		}
 	}
-	if !isMoney(leg.Instrument) {
+	if !words.IsMoney(leg.Instrument) {
 		return nil
 	}
 	_, err := p.raise(f, DeliveredWithoutBooking, of, leg.Amount, cited(f))
 	return err
-}
-
-// isMoney tells whether an instrument moves money, or promises to: nothing of it is delivered like goods. Arms are bought with an appropriation,
-// and those are.
-func isMoney(i eventv1.Instrument) bool {
-	switch i {
-	case eventv1.Instrument_INSTRUMENT_GRANT, eventv1.Instrument_INSTRUMENT_LOAN, eventv1.Instrument_INSTRUMENT_GUARANTEE,
-		eventv1.Instrument_INSTRUMENT_SWAP:
-		return true
-	}
-	return false
 }
 
 // boundOwed resolves what is owed again no longer of the allocation that a leg is of: as soon as it is instructed again, cancelled, lapsed or

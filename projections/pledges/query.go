@@ -78,7 +78,8 @@ type Books struct {
 	Beside []Excess `json:"beside"`
 	// Undisclosed counts values that are not known, by stage and basis.
 	Undisclosed []Undisclosed `json:"undisclosed"`
-	// NotReported are rungs that something must have passed, and of which no fact says anything: what is claimed was dispatched.
+	// NotReported are rungs that something of a line must have passed, and of which no fact says anything: goods and services that are
+	// claimed were dispatched.
 	NotReported []string `json:"not_reported"`
 }
 

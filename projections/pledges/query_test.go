@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -195,21 +196,41 @@ func TestStandingsOfEachPledgeSumToZero(t *testing.T) {
 	})
 }
 
-// What is only claimed was dispatched too, and nobody says when and how much: that is not reported, and not zero.
+// What is only claimed was dispatched too, and nobody says when and how much: that is not reported, and not zero. Money is never dispatched.
 func TestWhatIsClaimedWasDispatchedUnreported(t *testing.T) {
-	log := enginetest.NewLog(uuid.UUID{1: 7})
-	log.Decide(t, enginetest.Stream(1), "USA",
-		pledgetest.Commit(pledgetest.Line(1, pledgetest.Stated(pledgetest.EUR, "20"))),
-		pledgetest.Allocate(pledgetest.Line(2, pledgetest.Stated(pledgetest.EUR, "5"))),
-		&pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: pledgetest.EUR, Amount: pledgetest.Amount(pledgetest.EUR, "5")})
-	view(t, log, func(s engine.Snapshot) error {
-		d, err := pledges.Show(t.Context(), s, pledges.ShowRequest{ID: "USA1"})
-		if err != nil {
-			return err
-		}
-		if len(d.Lines[0].NotReported) != 0 || len(d.NotReported) != 1 || len(d.Lines[1].NotReported) != 1 || d.Lines[1].NotReported[0] != "dispatched" {
-			t.Errorf("not reported: %v of the pledge, %v of its allocation", d.NotReported, d.Lines[1].NotReported)
-		}
-		return nil
-	})
+	for instrument, want := range map[eventv1.Instrument]string{
+		eventv1.Instrument_INSTRUMENT_IN_KIND:       "[dispatched]",
+		eventv1.Instrument_INSTRUMENT_SERVICE:       "[dispatched]",
+		eventv1.Instrument_INSTRUMENT_APPROPRIATION: "[dispatched]",
+		eventv1.Instrument_INSTRUMENT_UNKNOWN:       "[dispatched]",
+		eventv1.Instrument_INSTRUMENT_GRANT:         "[]",
+		eventv1.Instrument_INSTRUMENT_LOAN:          "[]",
+		eventv1.Instrument_INSTRUMENT_GUARANTEE:     "[]",
+		eventv1.Instrument_INSTRUMENT_SWAP:          "[]",
+	} {
+		log := enginetest.NewLog(uuid.UUID{1: 7})
+		allocation := pledgetest.Line(2, pledgetest.Stated(pledgetest.EUR, "5"))
+		allocation.Instrument = instrument
+		log.Decide(t, enginetest.Stream(1), "USA",
+			pledgetest.Commit(pledgetest.Line(1, pledgetest.Stated(pledgetest.EUR, "20"))),
+			pledgetest.Allocate(allocation),
+			&pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: pledgetest.EUR, Amount: pledgetest.Amount(pledgetest.EUR, "5")})
+		view(t, log, func(s engine.Snapshot) error {
+			d, err := pledges.Show(t.Context(), s, pledges.ShowRequest{ID: "USA1"})
+			if err != nil {
+				return err
+			}
+			l, err := pledges.List(t.Context(), s, pledges.ListRequest{})
+			if err != nil {
+				return err
+			}
+			if of := fmt.Sprint(l.Pledges[0].NotReported); of != want {
+				t.Errorf("%s: not reported in the list are %s, want %s", instrument, of, want)
+			}
+			if of := fmt.Sprint(d.NotReported); of != want || len(d.Lines[0].NotReported) != 0 || fmt.Sprint(d.Lines[1].NotReported) != want {
+				t.Errorf("%s: not reported are %v of the pledge, %v of its allocation, want %s", instrument, d.NotReported, d.Lines[1].NotReported, want)
+			}
+			return nil
+		})
+	}
 }

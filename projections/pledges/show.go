@@ -73,7 +73,11 @@ func Show(ctx context.Context, s engine.Snapshot, req ShowRequest) (*Detail, err
 		if err != nil {
 			return nil, err
 		}
-		books, err := readBooks(ctx, s, engine.Range{Prefix: row[:2]})
+		delivered, err := isDelivered(row)
+		if err != nil {
+			return nil, err
+		}
+		books, err := readBooks(ctx, s, engine.Range{Prefix: row[:2]}, map[int64]bool{row[1].Int(): delivered})
 		if err != nil {
 			return nil, err
 		}
@@ -129,15 +133,35 @@ func read(ctx context.Context, s engine.Snapshot, row engine.Row) (*Pledge, erro
 		}
 		p.References = append(p.References, Reference{row[1].Text(), row[2].Text(), row[3].Text()})
 	}
+	delivered := map[int64]bool{}
+	for row, err := range s.Scan(ctx, Spec.Tables[lineTable], within) {
+		if err == nil {
+			delivered[row[1].Int()], err = isDelivered(row)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	var err error
-	p.Books, err = readBooks(ctx, s, within)
+	p.Books, err = readBooks(ctx, s, within, delivered)
 	return p, err
 }
 
-// readBooks sums the amounts of a range: one line, or a whole pledge.
-func readBooks(ctx context.Context, s engine.Snapshot, within engine.Range) (Books, error) {
+// isDelivered tells whether a line is of goods or services.
+func isDelivered(line engine.Row) (bool, error) {
+	instrument, err := words.InstrumentOf(line[6].Text())
+	return !words.IsMoney(instrument), err
+}
+
+// readBooks sums the amounts of a range: one line, or a whole pledge. Delivered are the numbers of its lines that are of goods or services.
+func readBooks(ctx context.Context, s engine.Snapshot, within engine.Range, delivered map[int64]bool) (Books, error) {
 	type key struct{ stage, basis, asset string }
 	sums := map[key]*amount{}
+	type rung struct {
+		line  int64
+		stage string
+	}
+	reported := map[rung]bool{}
 	for row, err := range s.Scan(ctx, Spec.Tables[amountTable], within) {
 		if err != nil {
 			return Books{}, err
@@ -155,6 +179,9 @@ func readBooks(ctx context.Context, s engine.Snapshot, within engine.Range) (Boo
 			return Books{}, fmt.Errorf("sum %s in %s: %w", x.stage, x.asset, err)
 		}
 		x.unknown += row[7].Int()
+		if k.asset != "" {
+			reported[rung{row[1].Int(), k.stage}] = true
+		}
 	}
 	order := words.Stages()
 	var amounts []*amount
@@ -164,11 +191,14 @@ func readBooks(ctx context.Context, s engine.Snapshot, within engine.Range) (Boo
 	slices.SortFunc(amounts, func(a, b *amount) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.stage), slices.Index(order, b.stage)), cmp.Compare(a.basis, b.basis), cmp.Compare(a.asset, b.asset))
 	})
-	return newBooks(amounts)
-}
-
-func (b *Books) holds(stage string) bool {
-	return slices.ContainsFunc(b.Ladder, func(r Rung) bool { return r.Stage == stage })
+	b, err := newBooks(amounts)
+	dispatched := term.Word(eventv1.Stage_STAGE_DISPATCHED)
+	for line, is := range delivered {
+		if is && reported[rung{line, words.Claimed}] && !reported[rung{line, dispatched}] {
+			b.NotReported = []string{dispatched}
+		}
+	}
+	return b, err
 }
 
 // newBooks writes amounts in order as people read them. Origin is left out: it is the contra of all that is there.
@@ -196,10 +226,6 @@ func newBooks(amounts []*amount) (Books, error) {
 		default:
 			b.Beside = append(b.Beside, Excess{x.stage, x.asset, text(x.standing)})
 		}
-	}
-	dispatched := term.Word(eventv1.Stage_STAGE_DISPATCHED)
-	if b.holds(words.Claimed) && !b.holds(dispatched) {
-		b.NotReported = append(b.NotReported, dispatched)
 	}
 	return b, nil
 }

@@ -46,6 +46,17 @@ func Instrument(i eventv1.Instrument) string {
 	return term.Word(i)
 }
 
+// IsMoney tells whether an instrument moves money, or promises to: nothing of it is dispatched or delivered like goods. Arms are bought with an
+// appropriation, and those are.
+func IsMoney(i eventv1.Instrument) bool {
+	switch i {
+	case eventv1.Instrument_INSTRUMENT_GRANT, eventv1.Instrument_INSTRUMENT_LOAN, eventv1.Instrument_INSTRUMENT_GUARANTEE,
+		eventv1.Instrument_INSTRUMENT_SWAP:
+		return true
+	}
+	return false
+}
+
 // InstrumentOf reads what Instrument wrote.
 func InstrumentOf(word string) (eventv1.Instrument, error) {
 	if at := slices.Index(instruments[:], word); at >= 0 {

@@ -301,7 +301,8 @@ type Pledge struct {
 	Beside []*PledgeExcess `protobuf:"bytes,14,rep,name=beside,proto3" json:"beside,omitempty"`
 	// Values that are not known, by stage and basis.
 	Undisclosed []*PledgeUndisclosed `protobuf:"bytes,15,rep,name=undisclosed,proto3" json:"undisclosed,omitempty"`
-	// Rungs that something must have passed, and of which no fact says anything: what is claimed was dispatched.
+	// Rungs that something of a line must have passed, and of which no fact says anything: goods and services that are claimed were
+	// dispatched.
 	NotReported   []string `protobuf:"bytes,16,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
