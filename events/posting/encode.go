@@ -11,7 +11,7 @@ import (
 )
 
 // schema is the version of an encoded register.
-const schema = 2
+const schema = 3
 
 // errTruncated and errSchema tell a reader to rebuild its view from the log.
 var (
@@ -30,6 +30,11 @@ func (r *Register) MarshalBinary() ([]byte, error) {
 	for _, d := range r.drawOrder {
 		b = append(append(b, d.id[:]...), d.from.id[:]...)
 		b = appendLine(b, d.part)
+		lends := byte(0)
+		if d.lends {
+			lends = 1
+		}
+		b = append(b, lends)
 		b = binary.AppendUvarint(b, uint64(len(d.taken)))
 		for _, x := range d.taken {
 			b = appendAmount(appendString(b, x.asset), x.amount)
@@ -96,6 +101,7 @@ func (r *Register) UnmarshalBinary(data []byte) error {
 			return cmp.Or(d.err, errors.New("encoded register: a draw on a line that is not there"))
 		}
 		x.part = d.line(x.from.id)
+		x.lends = d.byte() == 1
 		for range d.count() {
 			x.taken = append(x.taken, stated{d.string(), d.amount()})
 		}

@@ -115,7 +115,7 @@ func (d *draw) move(j *Journal, m *eventv1.Movement, event es.Event) (to eventv1
 	case *eventv1.ShipmentLost:
 		to = eventv1.Stage_STAGE_LOST
 	case *eventv1.PaymentInstructed:
-		to = eventv1.Stage_STAGE_INSTRUCTED
+		to, d.lends = eventv1.Stage_STAGE_INSTRUCTED, e.Line.GetInstrument() == eventv1.Instrument_INSTRUMENT_LOAN
 	case *eventv1.PaymentBooked:
 		return eventv1.Stage_STAGE_BOOKED, d.book(j, m, e)
 	case *eventv1.ShipmentReturned:
@@ -132,7 +132,7 @@ func (d *draw) move(j *Journal, m *eventv1.Movement, event es.Event) (to eventv1
 			if err != nil {
 				return 0, err
 			}
-			if err := d.part.lend(j, m.Split.GetAsset(), back.Neg()); err != nil {
+			if err := d.lend(j, m.Split.GetAsset(), back.Neg()); err != nil {
 				return 0, err
 			}
 		}
@@ -368,7 +368,7 @@ func (d *draw) book(j *Journal, m *eventv1.Movement, e *eventv1.PaymentBooked) e
 			return err
 		}
 	}
-	if err := l.lend(j, booked, amount); err != nil {
+	if err := d.lend(j, booked, amount); err != nil {
 		return err
 	}
 	return relieved.each(func(other string, r money.Amount) error {
@@ -390,14 +390,14 @@ func (d *draw) book(j *Journal, m *eventv1.Movement, e *eventv1.PaymentBooked) e
 }
 
 // lend posts what a booked loan is to be paid back; what came back is not, and is negative.
-func (l *line) lend(j *Journal, asset string, a money.Amount) error {
-	if l.instrument != eventv1.Instrument_INSTRUMENT_LOAN {
+func (d *draw) lend(j *Journal, asset string, a money.Amount) error {
+	if !d.lends {
 		return nil
 	}
-	if err := l.post(j, LoanPrincipal, asset, a); err != nil {
+	if err := d.part.post(j, LoanPrincipal, asset, a); err != nil {
 		return err
 	}
-	return l.post(j, LoanDrawn, asset, a.Neg())
+	return d.part.post(j, LoanDrawn, asset, a.Neg())
 }
 
 // unbook posts the contra of a part of what was booked, in the asset that was instructed; what was booked in another currency, which the
@@ -406,7 +406,7 @@ func (d *draw) unbook(j *Journal, t money.Amount, stated []*eventv1.AssetAmount)
 	const booked, instructed = eventv1.Stage_STAGE_BOOKED, eventv1.Stage_STAGE_INSTRUCTED
 	l := d.part
 	if len(stated) == 0 { // booked as it was instructed
-		if err := l.lend(j, l.control, t.Neg()); err != nil {
+		if err := d.lend(j, l.control, t.Neg()); err != nil {
 			return err
 		}
 		return d.undoPart(j, t, booked, instructed)
@@ -444,7 +444,7 @@ func (d *draw) unbook(j *Journal, t money.Amount, stated []*eventv1.AssetAmount)
 			}
 			continue
 		}
-		if err := l.lend(j, b.asset, x.Neg()); err != nil {
+		if err := d.lend(j, b.asset, x.Neg()); err != nil {
 			return err
 		}
 		if err := l.post(j, Fx, b.asset, x); err != nil {

@@ -647,6 +647,31 @@ func TestALoan(t *testing.T) {
 		loan:principal 2 EUR/2@tracker -5.00`)
 }
 
+// What a payment lends is what it was instructed to, as the payment itself has it, whatever the allocation is called since.
+func TestWhatWasLentIsOwedWhateverItsLineBecomes(t *testing.T) {
+	call := func(i eventv1.Instrument) *pledge.Reclassify {
+		return &pledge.Reclassify{Meta: pledgetest.Meta(), Line: id(2), Instrument: i}
+	}
+	principal := func(w *ways, want string) {
+		t.Helper()
+		if got := w.sums[total{posting.LoanPrincipal, id(2), eur}]; got != pledgetest.Amount(eur, want) {
+			t.Errorf("%s are to be paid back, not %s", text(eur, got), want)
+		}
+	}
+	w := grant(t, true).do(pay.BookPart(eur, "60", "0"), call(eventv1.Instrument_INSTRUMENT_GRANT))
+	principal(w, "60")
+	w.do(pay.BookPart(eur, "40", "0"))
+	principal(w, "100")
+	w.do(pay.ReturnPart(eur, "30"), pay.Reopening(pay.ReturnPart(eur, "20")))
+	principal(w, "50")
+	w.do(pay.Loan(payment.Repaid, eur, "45"), call(eventv1.Instrument_INSTRUMENT_LOAN), pay.ReturnPart(eur, "5"))
+	principal(w, "0")
+
+	w = grant(t, false).do(pay.BookPart(eur, "60", "0"), call(eventv1.Instrument_INSTRUMENT_LOAN))
+	w.do(pay.BookPart(eur, "40", "0"), pay.ReturnPart(eur, "30"), pay.Reopening(pay.ReturnPart(eur, "20")))
+	principal(w, "0")
+}
+
 func TestALoanInAnotherCurrency(t *testing.T) {
 	w := grant(t, true).do(pay.BookedIn(pay.Book(), uah, "4000"))
 	w.stands(2, eventv1.Stage_STAGE_BOOKED, uah, "4000", "4000")

@@ -50,6 +50,8 @@ type draw struct {
 	from, part *line
 	// taken is what the allocation gave, by asset, and has not got back.
 	taken amounts
+	// lends tells that the payment was instructed as a loan, which it stays for itself: the allocation may be reclassified.
+	lends bool
 	facts []posted
 }
 

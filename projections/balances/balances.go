@@ -21,7 +21,7 @@ import (
 // ladder (origin, over:allocated, unmeasured, difference), whose balance is both. Therefore the standing amounts of one asset, over all
 // rows, sum to zero. Basis is that of the asset, and empty for quantities; a row with an empty asset counts values that are undisclosed on
 // its basis.
-var Spec = engine.Spec{Name: "balances", Version: 3, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "balances", Version: 4, Tables: []engine.Table{
 	{Name: "balances", Key: 7, Columns: []engine.Column{
 		{Name: "donor", Kind: engine.Text},
 		{Name: "beneficiary", Kind: engine.Text},

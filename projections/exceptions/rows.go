@@ -56,7 +56,7 @@ const (
 
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
-var Spec = engine.Spec{Name: "exceptions", Version: 13, Tables: append([]engine.Table{
+var Spec = engine.Spec{Name: "exceptions", Version: 14, Tables: append([]engine.Table{
 	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
 		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
 		kindColumn:        {Name: "kind", Kind: engine.Text},

@@ -30,7 +30,7 @@ const (
 
 // Spec declares the view. Stages, bases and assets of pledge_amounts are those of the view balances; the standing amounts of one pledge in
 // one asset sum to zero.
-var Spec = engine.Spec{Name: "pledges", Version: 4, Tables: []engine.Table{
+var Spec = engine.Spec{Name: "pledges", Version: 5, Tables: []engine.Table{
 	pledgeTable: {Name: "pledges", Key: 1, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text},
 		{Name: "donor", Kind: engine.Text},
