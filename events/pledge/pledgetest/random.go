@@ -52,7 +52,12 @@ func Random(t *rapid.T, s *pledge.State, next func() int) pledge.Command {
 	case "link":
 		return &pledge.LinkTo{Meta: meta, Link: eventv1.Link_LINK_EXTENDS, Pledge: "pledge-" + ID(r.next()).String()}
 	case "reclassify":
-		return &pledge.Reclassify{Meta: meta, Line: r.someLine(), Category: rapid.SampledFrom([]string{"MIL.AMMO", "MIL.ARTY", "MIL.AIRDEF"}).Draw(t, "category")}
+		return &pledge.Reclassify{
+			Meta: meta, Line: r.someLine(), Category: rapid.SampledFrom([]string{"MIL.AMMO", "MIL.ARTY", "MIL.AIRDEF"}).Draw(t, "category"),
+			Instrument: rapid.SampledFrom([]eventv1.Instrument{
+				eventv1.Instrument_INSTRUMENT_UNSPECIFIED, eventv1.Instrument_INSTRUMENT_GRANT, eventv1.Instrument_INSTRUMENT_LOAN,
+			}).Draw(t, "instrument"),
+		}
 	case "revalue":
 		return r.revalue()
 	default:
