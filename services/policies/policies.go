@@ -111,12 +111,15 @@ func New(p Policy, source engine.Source, sink engine.Sink, ledger Ledger, cfg Co
 	log := cfg.Logger.With(zap.String("policy", p.Name()))
 	r := &Runner{
 		policy: p, spec: p.View().Spec(), source: source, views: sink, ledger: ledger, clock: cfg.Clock, zap: log,
-		worker: engine.NewWorker(p.View, source, sink, engine.Config{BatchEventsMax: cfg.BatchEventsMax, Logger: log}),
+		worker: engine.NewWorker(p.View, source, sink, engine.Config{BatchEventsMax: cfg.BatchEventsMax, Clock: cfg.Clock.Now, Logger: log}),
 		chosen: make(chan struct{}), refused: map[string]bool{},
 	}
 	r.stopping, r.stop = context.WithCancel(context.Background())
 	return r
 }
+
+// Status tells how far the policy's view is.
+func (r *Runner) Status() engine.Status { return r.worker.Status() }
 
 // Run folds and chooses until ctx ends; what is under way then is broken off, and proposed again by the next run.
 func (r *Runner) Run(ctx context.Context) error {

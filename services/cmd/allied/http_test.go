@@ -150,6 +150,7 @@ func TestMetricsTellOfTheBooks(t *testing.T) {
 		{"allied_view_lag_events", []string{"payments"}, 0},
 		{"allied_view_lag_seconds", []string{"payments"}, 0},
 		{"allied_view_stopped", []string{"shipments"}, 0},
+		{"allied_view_stopped", []string{"reservations"}, 0},
 		{"allied_trial_balance_unbalanced_assets", nil, 0},
 		{"allied_payments_unreconciled", nil, float64(booked.Total)},
 	} {

@@ -19,6 +19,7 @@ import (
 	"github.com/allied-ledger/allied/services/imports"
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/allied-ledger/allied/services/internal/reservation"
 	"github.com/allied-ledger/allied/services/payments"
 	"github.com/allied-ledger/allied/services/pledges"
@@ -84,6 +85,8 @@ type Node struct {
 	log    es.Log            // nil without the recorder
 	logID  string
 	views  *views // nil without the role
+	// policy tells how far the view of a policy is; nil without one.
+	policy func(context.Context) health.Answer
 	front  *front // nil without HTTP
 	// metrics is nil without HTTP.
 	metrics registry

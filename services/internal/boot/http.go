@@ -93,6 +93,9 @@ func (n *Node) startHTTP() (err error) {
 		}
 		mux.Handle("/", api)
 	}
+	if err := n.register(viewMetrics{n}); err != nil {
+		return err
+	}
 	took, err := newRequestMetrics(n.metrics)
 	if err != nil {
 		return err
@@ -162,7 +165,7 @@ func (f *front) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // check looks at what the roles of this process need: the recorder, and the views, its own where it has any, those of another process where
-// only the API runs here.
+// only the API runs here, and what its policies read.
 func (f *front) check(ctx context.Context) []health.Check {
 	checks := []health.Check{health.NATS(f.nc)}
 	if !checks[0].OK {
@@ -170,13 +173,10 @@ func (f *front) check(ctx context.Context) []health.Check {
 	}
 	recorder, _ := health.Recorder(ctx, f.ledger)
 	checks = append(checks, recorder)
-	switch {
-	case f.node.views != nil:
-		checks = append(checks, f.node.views.status(ctx).Checks()...)
-	case f.node.cfg.runs(API):
+	if f.node.views == nil && f.node.cfg.runs(API) {
 		checks = append(checks, health.Views(ctx, f.ledger)...)
 	}
-	return checks
+	return append(checks, f.node.status(ctx).Checks()...)
 }
 
 func newRequestMetrics(into prometheus.Registerer) (*prometheus.HistogramVec, error) {

@@ -81,7 +81,7 @@ func failing(checks []health.Check) health.Check {
 const freePort = "127.0.0.1:0"
 
 func TestAllRolesAreReady(t *testing.T) {
-	n, _ := start(t, boot.Config{DataDir: t.TempDir(), HTTPListen: freePort})
+	n, _ := start(t, boot.Config{DataDir: t.TempDir(), HTTPListen: freePort, ReleaseDrawsAfter: 24 * time.Hour})
 	checks := awaitReady(t, n, http.StatusOK)
 	var names []string
 	for _, c := range checks {
@@ -91,6 +91,7 @@ func TestAllRolesAreReady(t *testing.T) {
 	for _, s := range boot.Specs() {
 		want = append(want, "view "+s.Name)
 	}
+	want = append(want, "view reservations")
 	if !slices.Equal(names, want) {
 		t.Errorf("checked %v, want %v", names, want)
 	}
@@ -115,7 +116,8 @@ func TestAStoppedViewIsNotReady(t *testing.T) {
 	flip(t, segment, 1000)
 	views, stopViews := start(t, boot.Config{NATSURL: home.URL(), Roles: []string{boot.Views}, DataDir: t.TempDir(), HTTPListen: freePort})
 	api, _ := start(t, boot.Config{NATSURL: home.URL(), Roles: []string{boot.API}, HTTPListen: freePort})
-	for name, n := range map[string]*boot.Node{"views": views, "api": api} {
+	policies, _ := start(t, boot.Config{NATSURL: home.URL(), Roles: []string{boot.Policies}, ReleaseDrawsAfter: time.Hour, HTTPListen: freePort})
+	for name, n := range map[string]*boot.Node{"views": views, "api": api, "policies": policies} {
 		f := failing(awaitReady(t, n, http.StatusServiceUnavailable))
 		if !strings.HasPrefix(f.Check, "view ") || !strings.Contains(f.Found, "stopped at position") || !strings.Contains(f.Found, "00000001.seg") || f.Remedy == "" {
 			t.Errorf("%s: %+v", name, f)

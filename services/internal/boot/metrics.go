@@ -88,7 +88,7 @@ func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, value float64, label
 }
 
 // viewMetrics tell how far the views of this process are.
-type viewMetrics struct{ views *views }
+type viewMetrics struct{ node *Node }
 
 var (
 	viewPosition   = prometheus.NewDesc("allied_view_position", "Position of the last event that a view holds.", []string{"view"}, nil)
@@ -107,7 +107,7 @@ func (m viewMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m viewMetrics) Collect(to chan<- prometheus.Metric) {
-	for _, v := range m.views.status(context.Background()).Views { // which bounds itself
+	for _, v := range m.node.status(context.Background()).Views { // which bounds itself
 		gauge(to, viewPosition, float64(v.Position), v.View)
 		if v.Head != nil {
 			gauge(to, viewLagEvents, float64(*v.LagEvents), v.View)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/allied-ledger/allied/projections/reservations"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
+	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/allied-ledger/allied/services/policies"
 	"github.com/nats-io/nats.go"
 )
@@ -25,6 +27,11 @@ func (n *Node) startPolicies(context.Context) error {
 	}
 	n.closers = append(n.closers, func() error { nc.Close(); return nil })
 	ledger := client.New(nc, client.Config{Logger: n.zap})
-	n.run(Policies, policies.New(policies.ReleaseUnusedDraws(n.cfg.ReleaseDrawsAfter), feed.New(nc, n.zap), sink, ledger, policies.Config{Logger: n.zap}))
+	source := feed.New(nc, n.zap)
+	r := policies.New(policies.ReleaseUnusedDraws(n.cfg.ReleaseDrawsAfter), source, sink, ledger, policies.Config{Logger: n.zap})
+	n.policy = func(ctx context.Context) health.Answer {
+		return progress(ctx, source, n.cfg.clock, followed{reservations.Spec.Name, r})
+	}
+	n.run(Policies, r)
 	return nil
 }

@@ -86,7 +86,7 @@ func (n *Node) startViews(context.Context) error {
 	n.views = &views{source: feed.New(nc, n.zap), sink: sink, server: server, workers: map[string]*engine.Worker{}, clock: n.cfg.clock, zap: n.zap}
 	if n.metrics != nil {
 		n.views.figures = &figures{views: sink, zap: n.zap}
-		if err := n.register(viewMetrics{n.views}, n.views.figures); err != nil {
+		if err := n.register(n.views.figures); err != nil {
 			return err
 		}
 	}
@@ -149,20 +149,35 @@ func (v *views) serve() error {
 }
 
 // status tells how far each view is, in the order in which a state hash takes them.
-func (v *views) status(ctx context.Context) (out health.Answer) {
+func (v *views) status(ctx context.Context) health.Answer {
+	var all []followed
+	for _, spec := range Specs() {
+		all = append(all, followed{spec.Name, v.workers[spec.Name]})
+	}
+	return progress(ctx, v.source, v.clock, all...)
+}
+
+// followed is a view that somebody folds.
+type followed struct {
+	name string
+	by   interface{ Status() engine.Status }
+}
+
+// progress tells how far views of one source are.
+func progress(ctx context.Context, source engine.Source, clock func() time.Time, all ...followed) (out health.Answer) {
 	ctx, cancel := context.WithTimeout(ctx, headWaitMax)
 	defer cancel()
-	head, err := v.source.Head(ctx)
-	for _, spec := range Specs() {
-		s := v.workers[spec.Name].Status()
+	head, err := source.Head(ctx)
+	for _, f := range all {
+		s := f.by.Status()
 		view := health.View{
-			View: spec.Name, Position: s.Checkpoint.Position, Ordinal: s.Checkpoint.Ordinal, Events: s.Checkpoint.Events(), Stopped: s.Stopped,
+			View: f.name, Position: s.Checkpoint.Position, Ordinal: s.Checkpoint.Ordinal, Events: s.Checkpoint.Events(), Stopped: s.Stopped,
 		}
 		if s.Err != nil {
 			view.Error = s.Err.Error()
 		}
 		if err == nil {
-			view.Behind(health.Head{Position: head.Position, Events: head.Events}, s.AtHead, v.clock())
+			view.Behind(health.Head{Position: head.Position, Events: head.Events}, s.AtHead, clock())
 		}
 		out.Views = append(out.Views, view)
 	}
@@ -182,6 +197,17 @@ func (v *views) checkReach(ctx context.Context, at es.Position) error {
 		Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, at),
 		Remedy: fmt.Sprintf("check that the position is of this ledger: its log is %s", head.LogID),
 	}
+}
+
+// status tells how far all views of this process are, once it has started: those that are asked, and what its policies read.
+func (n *Node) status(ctx context.Context) (out health.Answer) {
+	if n.views != nil {
+		out = n.views.status(ctx)
+	}
+	if n.policy != nil {
+		out.Views = append(out.Views, n.policy(ctx).Views...)
+	}
+	return out
 }
 
 // awaiting returns once a view holds a position.
