@@ -467,10 +467,14 @@ func TestWhatWasGivenUpIsReleasedInTime(t *testing.T) {
 			w.advance(time.Nanosecond)
 			w.awaitReleased(len(c.want))
 			p.awaitIdle()
+			told := w.told.Len()
 			for _, cmd := range again {
 				if a := w.submit(cmd); a.Outcome != command.Repeated {
 					t.Errorf("sent again, it is %s", a.Outcome)
 				}
+			}
+			if n := w.told.Len(); n > told {
+				t.Errorf("told when it is sent again: %v", w.told.All()[told:])
 			}
 			w.advance(3 * day)
 			p.awaitIdle()

@@ -26,6 +26,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -43,7 +44,8 @@ type world struct {
 	log    es.Log
 	nc     *nats.Conn
 	client *client.Client
-	pledge string // with an allocation of 100.00
+	pledge string                 // with an allocation of 100.00
+	told   *observer.ObservedLogs // what the service of payments warns of
 
 	mu     sync.Mutex
 	now    time.Time
@@ -80,7 +82,9 @@ func open(t *testing.T) *world {
 	run(p, err)
 	sh, err := command.New(s.Dial, shipments.Spec(crashing{w}), command.Config{Logger: zap.NewNop()})
 	run(sh, err)
-	pay, err := command.New(s.Dial, payments.Spec(crashing{w}), command.Config{Logger: zap.NewNop()})
+	core, told := observer.New(zap.WarnLevel)
+	w.told = told
+	pay, err := command.New(s.Dial, payments.Spec(crashing{w}), command.Config{Logger: zap.New(core)})
 	run(pay, err)
 	line := func(role string) *apiv1.Line {
 		return &apiv1.Line{

@@ -12,7 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// startPolicies starts what releases unused draws, and what was given up of others. It is the last role to start and the first to stop: its commands need the others.
+// startPolicies starts what releases unused draws, and what was given up of others. It is the last role to start and the first to stop: its
+// commands need the others.
 func (n *Node) startPolicies(context.Context) error {
 	if n.cfg.ReleaseDrawsAfter == 0 {
 		return nil
