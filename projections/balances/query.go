@@ -11,6 +11,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/words"
 )
 
@@ -85,15 +86,9 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	at, err := s.Checkpoint(ctx, Spec)
+	at, err := listing.Checkpoint(ctx, s, Spec, req.AtLeast)
 	if err != nil {
 		return nil, err
-	}
-	if at.Position < req.AtLeast {
-		return nil, &es.Refusal{
-			Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the balances hold events up to position %d, not yet %d", at.Position, req.AtLeast),
-			Remedy: "ask again when the view has caught up",
-		}
 	}
 	counted, leftOut := newTable(), newTable()
 	silent := slices.Clone(req.Stages)

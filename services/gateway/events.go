@@ -18,6 +18,7 @@ import (
 	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/readable"
+	"github.com/allied-ledger/allied/services/internal/remotelog"
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
@@ -39,14 +40,11 @@ func (s *service) Head(ctx context.Context, r *apiv1.HeadRequest) (*apiv1.HeadRe
 	return &apiv1.HeadResponse{LogId: logID, Position: uint64(head.Position), Events: head.Events}, nil
 }
 
-// head is where the log ends, which is at a position at least. What a command was answered to is in the log, so there is nothing to wait for.
+// head is where the log ends, which is at a position at least.
 func (s *service) head(ctx context.Context, atLeast uint64) (es.Head, string, error) {
 	head, logID, err := s.ledger.Head(ctx)
-	if err == nil && uint64(head.Position) < atLeast {
-		err = &es.Refusal{
-			Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, atLeast),
-			Remedy: "check that the position is of this ledger: its log is " + logID,
-		}
+	if err == nil {
+		err = remotelog.CheckReach(head, logID, es.Position(atLeast))
 	}
 	return head, logID, err
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/internal/health"
+	"github.com/allied-ledger/allied/services/internal/remotelog"
 	"github.com/allied-ledger/allied/services/live"
 	"github.com/allied-ledger/allied/services/query"
 	"github.com/nats-io/nats.go"
@@ -184,19 +185,16 @@ func progress(ctx context.Context, source engine.Source, clock func() time.Time,
 	return out
 }
 
-// checkReach refuses a position beyond the log, for which a query would wait in vain and others behind it. What a command was answered to is in
-// the log. Where the recorder does not answer, the query waits.
+// checkReach refuses a position beyond the log, for which a query would wait in vain and others behind it. Where the recorder does not answer,
+// the query waits.
 func (v *views) checkReach(ctx context.Context, at es.Position) error {
 	ctx, cancel := context.WithTimeout(ctx, headWaitMax)
 	defer cancel()
 	head, err := v.source.Head(ctx)
-	if err != nil || at <= head.Position {
+	if err != nil {
 		return nil
 	}
-	return &es.Refusal{
-		Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, at),
-		Remedy: fmt.Sprintf("check that the position is of this ledger: its log is %s", head.LogID),
-	}
+	return remotelog.CheckReach(head.Head, head.LogID.String(), at)
 }
 
 // status tells how far all views of this process are, once it has started: those that are asked, and what its policies read.

@@ -24,7 +24,7 @@ var areas = []struct {
 	{"Rows of a file that is imported", []string{"services/importing"}},
 	{"Sending a command, and drawing on a pledge", []string{"services/client", "services/internal/reservation"}},
 	{"The event store", []string{"services/recorder", "events/filelog"}},
-	{"Questions to views", []string{"projections", "services/query", "services/internal/boot"}},
+	{"Questions to views", []string{"projections", "services/query", "services/internal/boot", "services/internal/remotelog"}},
 	{"Requests over HTTP", []string{"services/gateway"}},
 }
 

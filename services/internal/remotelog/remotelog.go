@@ -56,6 +56,18 @@ func (l *Log) Head(ctx context.Context) (es.Head, string, error) {
 	return es.Head{Position: es.Position(out.Position), Events: out.Events}, out.LogId, nil
 }
 
+// CheckReach refuses a position that a request wants held, and that the log does not reach: to wait for it would be in vain, since what a
+// command was answered to is in the log. Its error is an *es.Refusal.
+func CheckReach(head es.Head, logID string, atLeast es.Position) error {
+	if atLeast <= head.Position {
+		return nil
+	}
+	return &es.Refusal{
+		Code: "behind", Field: "at_least", Reason: fmt.Sprintf("the log ends at position %d, before %d", head.Position, atLeast),
+		Remedy: "check that the position is of this ledger: its log is " + logID,
+	}
+}
+
 // About is what a recorder says of its log.
 type About struct {
 	es.Head
