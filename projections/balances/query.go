@@ -303,13 +303,7 @@ func (r *Request) check() (basis string, err error) {
 	if r.CategoryDepth < 0 {
 		return "", &es.Refusal{Code: "out_of_range", Field: "category_depth", Reason: fmt.Sprintf("%d is below 0", r.CategoryDepth), Remedy: "use 0 for whole codes"}
 	}
-	if err := words.Donor("donor", r.Donor); err != nil {
-		return "", err
-	}
-	if err := words.Donor("beneficiary", r.Beneficiary); err != nil {
-		return "", err
-	}
-	if err := words.Category("category", r.Category); err != nil {
+	if err := words.CheckFilters(r.Donor, r.Beneficiary, r.Category); err != nil {
 		return "", err
 	}
 	return r.checkBasis()

@@ -209,13 +209,7 @@ func (r *ListRequest) check() (*filter, error) {
 			return nil, err
 		}
 	}
-	if err := words.Donor("donor", r.Donor); err != nil {
-		return nil, err
-	}
-	if err := words.Donor("beneficiary", r.Beneficiary); err != nil {
-		return nil, err
-	}
-	if err := words.Category("category", r.Category); err != nil {
+	if err := words.CheckFilters(r.Donor, r.Beneficiary, r.Category); err != nil {
 		return nil, err
 	}
 	if f.status == "" {
@@ -249,11 +243,13 @@ func (f *filter) checkStream() error {
 	}
 	text := strings.ToLower(f.Stream)
 	kinds := []string{pledge.Kind, shipment.Kind, payment.Kind}
+	streams := []string{text}
 	for _, kind := range kinds {
-		for _, stream := range []string{text, kind + "-" + text} {
-			if k, _, err := es.ParseStream(stream); err == nil && slices.Contains(kinds, k) {
-				f.streams = append(f.streams, stream)
-			}
+		streams = append(streams, kind+"-"+text)
+	}
+	for _, stream := range streams {
+		if kind, _, err := es.ParseStream(stream); err == nil && slices.Contains(kinds, kind) {
+			f.streams = append(f.streams, stream)
 		}
 	}
 	if f.streams == nil {

@@ -159,13 +159,7 @@ func List(ctx context.Context, s engine.Snapshot, req ListRequest) (*Listing, er
 }
 
 func (r *ListRequest) check() (page listing.Page, err error) {
-	if err := words.Donor("donor", r.Donor); err != nil {
-		return page, err
-	}
-	if err := words.Donor("beneficiary", r.Beneficiary); err != nil {
-		return page, err
-	}
-	if err := words.Category("category", r.Category); err != nil {
+	if err := words.CheckFilters(r.Donor, r.Beneficiary, r.Category); err != nil {
 		return page, err
 	}
 	if r.Status != "" {

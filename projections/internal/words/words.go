@@ -34,8 +34,19 @@ func check(field, word string, allowed []string, remedy string) error {
 	return r
 }
 
-// Donor refuses what is no code of a state or institution.
-func Donor(field, code string) error {
+// CheckFilters refuses a donor, beneficiary or category that there is none of, in the fields of these names.
+func CheckFilters(donor, beneficiary, category string) error {
+	if err := party("donor", donor); err != nil {
+		return err
+	}
+	if err := party("beneficiary", beneficiary); err != nil {
+		return err
+	}
+	return group(category)
+}
+
+// party refuses what is no code of a state or institution.
+func party(field, code string) error {
 	if code == "" || donor.Known(code) {
 		return nil
 	}
@@ -47,8 +58,8 @@ func Donor(field, code string) error {
 	return check(field, code, donor.Codes(), "use an ISO 3166-1 alpha-3 code such as POL, or an institution's such as EU-INST")
 }
 
-// Category refuses what is neither a category nor a group of them.
-func Category(field, code string) error {
+// group refuses what is neither a category nor a group of them.
+func group(code string) error {
 	if code == "" {
 		return nil
 	}
@@ -56,7 +67,7 @@ func Category(field, code string) error {
 	for _, c := range category.Codes() {
 		codes = append(codes, c.Code)
 	}
-	return check(field, code, codes, "use a category such as MIL.AIRDEF, or a group such as MIL")
+	return check("category", code, codes, "use a category such as MIL.AIRDEF, or a group such as MIL")
 }
 
 // Within reports whether a category is a code or stands below it; every category is within "".
