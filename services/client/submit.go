@@ -10,6 +10,7 @@ import (
 	"github.com/allied-ledger/allied/events/es"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/command"
+	"github.com/allied-ledger/allied/services/internal/pause"
 	"github.com/allied-ledger/allied/services/internal/route"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
@@ -75,8 +76,8 @@ func (c *Client) submit(ctx context.Context, cmd *apiv1.Command, subject string,
 			return a, nil
 		}
 		c.zap.Info("command sent again", zap.String("command", cmd.CommandId), zap.String("outcome", a.Outcome), zap.String("code", a.Code))
-		if !sleep(ctx, delay/2+rand.N(delay/2)) {
-			return a, fmt.Errorf("submit command %s: %w", cmd.CommandId, ctx.Err())
+		if err := pause.For(ctx, delay/2+rand.N(delay/2)); err != nil {
+			return a, fmt.Errorf("submit command %s: %w", cmd.CommandId, err)
 		}
 		delay = min(2*delay, retryDelayMax)
 	}
@@ -126,15 +127,4 @@ func refused(cmd *apiv1.Command, err error) (*apiv1.Answer, error) {
 	return &apiv1.Answer{
 		Outcome: command.Refused, CommandId: cmd.CommandId, Stream: cmd.Stream, Code: r.Code, Field: r.Field, Reason: r.Reason, Remedy: r.Remedy,
 	}, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

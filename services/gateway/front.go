@@ -222,7 +222,7 @@ func (f *front) refuseUnread(w http.ResponseWriter, r *http.Request, status int,
 	}
 	times := http.NewResponseController(w)
 	_ = times.SetReadDeadline(time.Now().Add(f.bodyWait))
-	_ = times.Flush()
+	_ = times.Flush()                                  // who cannot be told has gone
 	_, _ = io.CopyN(io.Discard, r.Body, drainBytesMax) // the refusal is sent; whoever goes on sending is cut off
 }
 

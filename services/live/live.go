@@ -21,6 +21,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/services/internal/pause"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -110,7 +111,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.failing = true
 			p.zap.Warn("live view waits; what it shows is not the ledger's last word", zap.Error(err))
 		}
-		if err := sleep(ctx, p.delay); err != nil {
+		if err := pause.For(ctx, p.delay); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (p *Publisher) session(ctx context.Context) error {
 			return err
 		}
 		p.succeeded(wrote, b.at)
-		if err := sleep(ctx, max(p.roundRest, restsPerRound*time.Since(began))); err != nil {
+		if err := pause.For(ctx, max(p.roundRest, restsPerRound*time.Since(began))); err != nil {
 			return err
 		}
 		if err := p.awaitChange(ctx, b); err != nil {
@@ -175,17 +176,6 @@ func (p *Publisher) awaitMove(ctx context.Context, at es.Position) (bool, error)
 	}
 	<-patient.Done()
 	return false, ctx.Err()
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // stamp is what every value begins with.

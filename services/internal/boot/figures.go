@@ -11,6 +11,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/payments"
+	"github.com/allied-ledger/allied/services/internal/pause"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
@@ -90,7 +91,7 @@ func (f *figures) run(ctx context.Context) {
 			told = err.Error()
 			f.zap.Warn("the figures of the books cannot be told", zap.Error(err))
 		}
-		if !sleep(ctx, max(figuresPauseMin, figuresPauseTimes*time.Since(began))) {
+		if pause.For(ctx, max(figuresPauseMin, figuresPauseTimes*time.Since(began))) != nil {
 			return
 		}
 	}

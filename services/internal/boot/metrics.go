@@ -3,7 +3,6 @@ package boot
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
@@ -118,17 +117,5 @@ func (m viewMetrics) Collect(to chan<- prometheus.Metric) {
 			stopped = 1
 		}
 		gauge(to, viewStopped, stopped, v.View)
-	}
-}
-
-// sleep waits, and tells whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
 	}
 }

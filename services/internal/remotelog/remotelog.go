@@ -14,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/events/wire"
 	logv1 "github.com/allied-ledger/allied/proto/gen/allied/log/v1"
 	"github.com/allied-ledger/allied/services/internal/endpoint"
+	"github.com/allied-ledger/allied/services/internal/pause"
 	"github.com/allied-ledger/allied/services/recorder"
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
@@ -190,9 +191,7 @@ func (l *Log) retry(ctx context.Context, subject string, in, out proto.Message) 
 		if errors.As(err, &failed) && failed.Code != "busy" || errors.As(err, &damage) {
 			return err
 		}
-		select {
-		case <-time.After(readRetryWait << try):
-		case <-ctx.Done():
+		if pause.For(ctx, readRetryWait<<try) != nil {
 			return err
 		}
 	}
