@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"iter"
@@ -19,6 +18,7 @@ import (
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/gateway"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/boot/boottest"
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/query"
 	"github.com/allied-ledger/allied/services/sample"
@@ -38,21 +38,8 @@ type served struct {
 // start serves an empty ledger.
 func start(t *testing.T) *served {
 	t.Helper()
-	node, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := node.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := node.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	s := &served{t: t, nc: nc, ledger: client.New(nc, client.Config{})}
+	ledger, nc := boottest.Start(t)
+	s := &served{t: t, nc: nc, ledger: ledger}
 	h, err := gateway.New(s.ledger)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,11 +9,8 @@ import (
 
 	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
-	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
-	"github.com/allied-ledger/allied/services/internal/boot"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest"
+	"github.com/allied-ledger/allied/services/internal/boot/boottest"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -39,21 +35,7 @@ func TestSampleIsTheSameOnEveryCall(t *testing.T) {
 
 // Every command of the sample is obeyed by the real services, and loaded twice it records nothing more.
 func TestSampleIsAccepted(t *testing.T) {
-	node, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := node.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := node.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	ledger := client.New(nc, client.Config{})
+	ledger, _ := boottest.Start(t)
 	for _, want := range []string{command.Recorded, command.Repeated} {
 		err := ledger.SubmitAll(t.Context(), slices.Values(collect(t)), func(_ int, c *apiv1.Command, a *apiv1.Answer) error {
 			if a.Outcome != want {

@@ -19,7 +19,7 @@ import (
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/importing/kiel"
 	"github.com/allied-ledger/allied/services/internal/boot"
-	"go.uber.org/zap"
+	"github.com/allied-ledger/allied/services/internal/boot/boottest"
 )
 
 const quirks = "testdata/quirks.csv"
@@ -27,21 +27,8 @@ const quirks = "testdata/quirks.csv"
 // ledger starts a ledger in memory.
 func ledger(t *testing.T) *client.Client {
 	t.Helper()
-	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Roles: []string{boot.Recorder, boot.Pledges, boot.Imports}, Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := n.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return client.New(nc, client.Config{})
+	c, _ := boottest.Start(t, boot.Recorder, boot.Pledges, boot.Imports)
+	return c
 }
 
 func run(t *testing.T, c kiel.Ledger, path, release string) *kiel.Report {

@@ -1,15 +1,13 @@
 package boot_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/allied-ledger/allied/projections/balances"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/client"
-	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/boot/boottest"
 	"github.com/google/uuid"
-	"go.uber.org/zap/zaptest"
 )
 
 // commit opens a pledge with one commitment.
@@ -36,25 +34,6 @@ func line(amount string) *apiv1.Line {
 	}}
 }
 
-func startDev(t *testing.T) (*boot.Node, *client.Client) {
-	t.Helper()
-	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zaptest.NewLogger(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := n.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := n.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return n, client.New(nc, client.Config{})
-}
-
 func submit(t *testing.T, c *client.Client, cmd *apiv1.Command, outcome string) *apiv1.Answer {
 	t.Helper()
 	a, err := c.Submit(t.Context(), cmd)
@@ -68,7 +47,7 @@ func submit(t *testing.T, c *client.Client, cmd *apiv1.Command, outcome string) 
 }
 
 func TestCommandIsRecordedAndCounted(t *testing.T) {
-	_, c := startDev(t)
+	c, _ := boottest.Start(t)
 	cmd := commit("625.00")
 	first := submit(t, c, cmd, "recorded")
 	second := submit(t, c, cmd, "repeated")

@@ -11,8 +11,7 @@ import (
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/command"
-	"github.com/allied-ledger/allied/services/internal/boot"
-	"go.uber.org/zap"
+	"github.com/allied-ledger/allied/services/internal/boot/boottest"
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
@@ -37,21 +36,8 @@ func recordExample(t *testing.T) *example {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := node.Close(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
-	nc, err := node.Dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	ledger, l := client.New(nc, client.Config{}), &example{}
+	ledger, _ := boottest.Start(t)
+	l := &example{}
 	for line := range strings.Lines(string(text)) {
 		cmd := new(apiv1.Command)
 		if err := protojson.Unmarshal([]byte(line), cmd); err != nil {
