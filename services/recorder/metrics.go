@@ -43,6 +43,8 @@ func newMetrics(into prometheus.Registerer) (*metrics, error) {
 func (m *metrics) answered(arrived time.Time, out *logv1.AppendResponse) {
 	m.duration.Observe(time.Since(arrived).Seconds())
 	for _, r := range out.Results {
-		m.appends[r.Status].Inc()
+		if c, known := m.appends[r.Status]; known {
+			c.Inc()
+		}
 	}
 }
