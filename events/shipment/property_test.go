@@ -2,9 +2,6 @@ package shipment_test
 
 import (
 	"encoding/json"
-	"fmt"
-	"sort"
-	"strings"
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es/given"
@@ -14,26 +11,21 @@ import (
 	"pgregory.net/rapid"
 )
 
-// acceptedPercentMin: random commands that are mostly refused prove little.
-const acceptedPercentMin = 20
-
 func TestRandomCommandsKeepTheInvariants(t *testing.T) {
-	asked, accepted := map[string]int{}, map[string]int{}
+	tally := given.NewTally()
 	rapid.Check(t, func(t *rapid.T) {
 		c := given.History(shipment.Decider)
 		revision := uint64(0)
 		do := func(cmd shipment.Command) {
 			before := encode(t, c.State())
 			a := c.When(cmd)
-			name := strings.TrimPrefix(fmt.Sprintf("%T", cmd), "*shipment.")
-			asked[name]++
+			tally.Count(cmd, a.Err)
 			if encode(t, c.State()) != before {
 				t.Fatalf("deciding %T changed the state", cmd)
 			}
 			if a.Err != nil {
 				return
 			}
-			accepted[name]++
 			for _, e := range a.Events {
 				shipment.Evolve(c.State(), given.Fact(c.State().Stream, revision, e))
 				revision++
@@ -45,7 +37,7 @@ func TestRandomCommandsKeepTheInvariants(t *testing.T) {
 			do(kit.Random(t, c.State()))
 		}
 	})
-	report(t, asked, accepted)
+	tally.Report(t)
 }
 
 func encode(t *rapid.T, s *shipment.State) string {
@@ -69,21 +61,5 @@ func checkInvariants(t *rapid.T, s *shipment.State) {
 				t.Fatalf("%s of draw %s is under way, and the shipment closed", l.Text(m), l.Draw)
 			}
 		}
-	}
-}
-
-func report(t *testing.T, asked, accepted map[string]int) {
-	names := make([]string, 0, len(asked))
-	sumAsked, sumAccepted := 0, 0
-	for name := range asked {
-		names = append(names, name)
-		sumAsked, sumAccepted = sumAsked+asked[name], sumAccepted+accepted[name]
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		t.Logf("%-18s %6d asked, %3d%% accepted", name, asked[name], 100*accepted[name]/asked[name])
-	}
-	if sumAccepted*100 < acceptedPercentMin*sumAsked {
-		t.Errorf("only %d of %d commands were accepted: the invariants are hardly tried", sumAccepted, sumAsked)
 	}
 }

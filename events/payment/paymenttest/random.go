@@ -1,6 +1,7 @@
 package paymenttest
 
 import (
+	"github.com/allied-ledger/allied/events/es/given"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/payment"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
@@ -10,8 +11,15 @@ import (
 
 // Random draws a command that an instructed payment might meet: mostly sensible, sometimes not.
 func Random(t *rapid.T, s *payment.State) payment.Command {
+	return given.Sensible(payment.Decider, s, func() payment.Command { return draw(t, s) })
+}
+
+func draw(t *rapid.T, s *payment.State) payment.Command {
 	r := random{t, s}
-	kinds := []string{"accept", "reject", "book", "book", "book", "book in another currency", "return", "return", "reopen", "reopen", "reverse"}
+	kinds := []string{"book", "book", "book", "book in another currency", "return", "return", "reopen", "reopen", "reverse"}
+	if s.Phase == payment.Instructed && s.Line.Standing(eventv1.Stage_STAGE_BOOKED).IsZero() || rapid.IntRange(0, 15).Draw(t, "the bank says it late") == 0 {
+		kinds = append(kinds, "accept", "accept", "reject")
+	}
 	if s.Line.Instrument == eventv1.Instrument_INSTRUMENT_LOAN {
 		kinds = append(kinds, "due", "paid", "repaid", "forgiven")
 	}

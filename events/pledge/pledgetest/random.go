@@ -18,11 +18,15 @@ var (
 
 // Random draws a command that a state might meet: mostly sensible, sometimes not.
 func Random(t *rapid.T, s *pledge.State, next func() int) pledge.Command {
+	return given.Sensible(pledge.Decider, s, func() pledge.Command { return draw(t, s, next) })
+}
+
+func draw(t *rapid.T, s *pledge.State, next func() int) pledge.Command {
 	meta := rapid.SampledFrom([]func() pledge.Meta{Meta, Meta, Meta, Observed, Overridden}).Draw(t, "meta")()
 	r := random{t, s, next, meta}
 	kind := rapid.SampledFrom([]string{
 		"announce", "commit", "commit", "allocate", "allocate", "allocate", "contingent", "due", "reschedule", "activate", "expire",
-		"draw", "draw", "draw", "release", "settle", "claim", "reduce", "cancel", "fulfil", "lapse", "link", "reclassify", "revalue",
+		"draw", "draw", "draw", "release", "settle", "claim", "reduce", "cancel", "fulfil", "fulfil", "lapse", "link", "reclassify", "revalue",
 	}).Draw(t, "command")
 	if c := r.onDraws(kind); c != nil {
 		return c

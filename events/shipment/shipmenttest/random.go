@@ -3,6 +3,7 @@ package shipmenttest
 import (
 	"strconv"
 
+	"github.com/allied-ledger/allied/events/es/given"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/pledge/pledgetest"
 	"github.com/allied-ledger/allied/events/shipment"
@@ -16,6 +17,10 @@ var others = []string{"USD/2@donor_stated", "EUR/2@net_book", "each/6:shell"}
 
 // Random draws a command that a planned shipment might meet: mostly sensible, sometimes not.
 func Random(t *rapid.T, s *shipment.State) shipment.Command {
+	return given.Sensible(shipment.Decider, s, func() shipment.Command { return draw(t, s) })
+}
+
+func draw(t *rapid.T, s *shipment.State) shipment.Command {
 	r := random{t, s}
 	kind := rapid.SampledFrom([]string{
 		"dispatch", "dispatch", "dispatch", "arrive", "hand over", "hand over", "hand over", "claim", "complete", "verify", "short", "damaged",
