@@ -46,8 +46,8 @@ func encode(t *rapid.T, s *pledge.State) string {
 	return string(data)
 }
 
-// checkInvariants: nothing stands below zero in a control asset, and per pledge and asset what is allocated beyond the commitments is
-// said to be over, or no cap is known.
+// checkInvariants: nothing stands below zero in a control asset, no more than was reached, and a line's reservations are those of its draws. That caps
+// are kept is judged from the postings (package posting).
 func checkInvariants(t *rapid.T, s *pledge.State) {
 	for _, l := range s.Lines {
 		for _, b := range l.Balances {

@@ -200,16 +200,21 @@ func (h *history) pay() {
 }
 
 func (h *history) toPledge(cmd pledge.Command) error {
+	before := h.sums.caps(h.pledge)
 	events, err := pledge.Decide(h.pledge, cmd)
 	h.tally.Count(cmd, err)
 	for _, e := range events {
 		pledge.Evolve(h.pledge, h.fold(h.pledge.Stream, e))
 		h.compare()
 	}
+	if !mayExceed(cmd) {
+		before.keeps(h.t, cmd, h.sums.caps(h.pledge))
+	}
 	return err
 }
 
 func (h *history) toShipment(s *shipment.State, cmd shipment.Command) error {
+	before := h.sums.caps(h.pledge)
 	events, err := shipment.Decide(s, cmd)
 	h.tally.Count(cmd, err)
 	for _, e := range events {
@@ -226,10 +231,12 @@ func (h *history) toShipment(s *shipment.State, cmd shipment.Command) error {
 		}
 		h.compare()
 	}
+	before.keeps(h.t, cmd, h.sums.caps(h.pledge))
 	return err
 }
 
 func (h *history) toPayment(s *payment.State, cmd payment.Command) error {
+	before := h.sums.caps(h.pledge)
 	events, err := payment.Decide(s, cmd)
 	h.tally.Count(cmd, err)
 	for _, e := range events {
@@ -251,6 +258,7 @@ func (h *history) toPayment(s *payment.State, cmd payment.Command) error {
 		}
 		h.compare()
 	}
+	before.keeps(h.t, cmd, h.sums.caps(h.pledge))
 	return err
 }
 
