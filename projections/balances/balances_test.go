@@ -15,10 +15,14 @@ import (
 
 func TestProjection(t *testing.T) { enginetest.TestProjection(t, balances.New) }
 
+func TestProjectionOfAll(t *testing.T) {
+	enginetest.TestProjectionOf(t, enginetest.RandomOfAll, balances.New)
+}
+
 // Double entry: what one row gains, others lose.
 func TestStandingsOfEachAssetSumToZero(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		log := enginetest.Random(t, r)
+		log := enginetest.RandomOfAll(t, r)
 		result, err := engine.Replay(t.Context(), log.All(), balances.New())
 		if err != nil {
 			r.Fatal(err)

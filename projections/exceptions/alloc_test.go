@@ -18,19 +18,19 @@ import (
 func TestAQuietFactIsFoldedWithoutAllocation(t *testing.T) {
 	w := newWorld(t)
 	w.planned()
-	pays := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
-	w.as(documented(), func() { w.toPayment(paid, pay.Instruct(pays)) })
-	quiet := len(w.log.Entries())
-	w.as(documented(), func() {
-		w.toShipment(convoy, ship.Dispatch(part("60")))
-		w.toShipment(convoy, ship.HandOver())
-		w.toShipment(convoy, ship.Verify())
-		w.toPayment(paid, pay.Accept())
-		w.toPayment(paid, pay.BookPart(eur, "40", "1"))
-		w.toPledge(on, pledgetest.Commit(line(7, stated(eur, "10"))))
+	pays := w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+	w.As(documented(), func() { w.ToPayment(paid, pay.Instruct(pays)) })
+	quiet := len(w.Log.Entries())
+	w.As(documented(), func() {
+		w.ToShipment(convoy, ship.Dispatch(part("60")))
+		w.ToShipment(convoy, ship.HandOver())
+		w.ToShipment(convoy, ship.Verify())
+		w.ToPayment(paid, pay.Accept())
+		w.ToPayment(paid, pay.BookPart(eur, "40", "1"))
+		w.ToPledge(on, pledgetest.Commit(line(7, stated(eur, "10"))))
 	})
 	var facts []*es.Fact
-	for _, e := range w.log.Entries() {
+	for _, e := range w.Log.Entries() {
 		f, err := wire.Decode(e)
 		if err != nil {
 			t.Fatal(err)

@@ -20,8 +20,8 @@ import (
 var (
 	on      = enginetest.Stream(0) // the pledge of the histories
 	other   = enginetest.Stream(1)
-	convoy  = shipmentStream(1)
-	paid    = paymentStream(1)
+	convoy  = enginetest.ShipmentStream(1)
+	paid    = enginetest.PaymentStream(1)
 	stated  = pledgetest.Stated
 	line    = pledgetest.Line
 	undated = &eventv1.Effective{Precision: eventv1.Precision_PRECISION_UNKNOWN}
@@ -29,7 +29,7 @@ var (
 
 // told writes every exception on a line, open or not, the oldest first.
 func (w *world) told() string {
-	w.t.Helper()
+	w.T.Helper()
 	var b strings.Builder
 	for _, e := range w.list(exceptions.ListRequest{Status: exceptions.All}).Exceptions {
 		kind := e.Kind
@@ -50,36 +50,36 @@ func (w *world) told() string {
 
 // allocated opens the pledge with 100 euros committed and allocated on line 2, in kind, and the same on line 3, granted.
 func (w *world) allocated() {
-	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
-	w.toPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"))))
-	w.toPledge(on, pledgetest.Allocate(granted(line(3, stated(eur, "100")))))
+	w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.ToPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"))))
+	w.ToPledge(on, pledgetest.Allocate(enginetest.Granted(line(3, stated(eur, "100")))))
 }
 
 // planned lets a shipment carry all of line 2.
 func (w *world) planned() {
 	w.allocated()
-	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
+	w.ToShipment(convoy, ship.Plan(w.Draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
 }
 
 // instructed lets a payment pay all of line 3.
 func (w *world) instructed() {
 	w.allocated()
-	w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+	w.ToPayment(paid, pay.Instruct(w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
 }
 
 // uncountable lets a shipment carry an allocation with neither value nor quantity.
 func (w *world) uncountable() {
-	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
-	w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
-	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, "", "", convoy)))
-	w.toShipment(convoy, ship.Dispatch())
+	w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.ToPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+	w.ToShipment(convoy, ship.Plan(w.Draw(pledgetest.Meta(), on, 4, 2, "", "", convoy)))
+	w.ToShipment(convoy, ship.Dispatch())
 }
 
 func (w *world) allocate(meta pledge.Meta, n int, text string) {
-	w.as(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Sources: []*eventv1.Source{{Publisher: "P", ExternalId: "DEU33", Locator: "row 7"}}}, func() {
+	w.As(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Sources: []*eventv1.Source{{Publisher: "P", ExternalId: "DEU33", Locator: "row 7"}}}, func() {
 		c := pledgetest.Allocate(line(n, stated(eur, text)))
 		c.Meta = meta
-		w.toPledge(on, c)
+		w.ToPledge(on, c)
 	})
 }
 
@@ -91,7 +91,7 @@ func documented() *eventv1.Envelope {
 func part(text string) shipment.Part { return ship.Part(4, eur, text) }
 
 func (w *world) reverse(stream string, undone uuid.UUID) {
-	w.toShipment(stream, &shipment.Reverse{Meta: ship.Meta(), Event: undone})
+	w.ToShipment(stream, &shipment.Reverse{Meta: ship.Meta(), Event: undone})
 }
 
 var histories = []struct {
@@ -101,62 +101,62 @@ var histories = []struct {
 }{
 	{"within a cap", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.HandOver())
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.HandOver())
 	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + convoy + "\n"},
 
 	{"observed beyond the commitments, and covered in part", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
 		w.allocate(pledgetest.Observed(), 2, "130")
 		w.allocate(pledgetest.Observed(), 3, "20")
-		w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "35"))))
+		w.ToPledge(on, pledgetest.Commit(line(4, stated(eur, "35"))))
 	}, `over_allocated observed resolved 0.00 of 30.00 EUR/2@tracker; DEU33, row 7
 over_allocated observed open 15.00 of 20.00 EUR/2@tracker; DEU33, row 7
 `},
 	{"overridden beyond the commitments", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
 		w.allocate(pledgetest.Overridden(), 2, "130")
 	}, "over_allocated overridden open 30.00 of 30.00 EUR/2@tracker; by Cabinet decision 7: urgent need\n"},
 	{"observed and overridden to be worth more than is committed, and the one corrected", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
 		w.allocate(pledgetest.Observed(), 2, "90")
 		lift := func(meta pledge.Meta, line int, asset, text string) {
 			c := &pledge.Revalue{Meta: meta, Line: pledgetest.ID(line), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: asset, Delta: amountOf(asset, text)}
 			if line == 1 {
 				c.Stage = eventv1.Stage_STAGE_COMMITTED
 			}
-			w.as(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Corrects: w.envelope.Corrects, Sources: []*eventv1.Source{{ExternalId: "DEU33"}}}, func() { w.toPledge(on, c) })
+			w.As(&eventv1.Envelope{Observed: meta.Observed, Override: meta.Override, Corrects: w.Envelope.Corrects, Sources: []*eventv1.Source{{ExternalId: "DEU33"}}}, func() { w.ToPledge(on, c) })
 		}
 		lift(pledgetest.Meta(), 2, eur, "5")
 		lift(pledgetest.Observed(), 2, eur, "30")
-		wrong := w.last.ID
+		wrong := w.Last.ID
 		lift(pledgetest.Overridden(), 2, eur, "20")
 		lift(pledgetest.Observed(), 2, usd, "90") // no cap is counted in it
 		lift(pledgetest.Observed(), 1, eur, "5")
-		w.as(&eventv1.Envelope{Corrects: [][]byte{wrong[:]}}, func() { lift(pledgetest.Observed(), 2, eur, "-30") })
+		w.As(&eventv1.Envelope{Corrects: [][]byte{wrong[:]}}, func() { lift(pledgetest.Observed(), 2, eur, "-30") })
 	}, `revalued observed resolved 0.00 of 30.00 EUR/2@tracker; DEU33
 revalued overridden open 20.00 of 20.00 EUR/2@tracker; by Cabinet decision 7: urgent need
 `},
 	{"observed first value of an allocation", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
-		w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
-		w.as(&eventv1.Envelope{Observed: true}, func() {
-			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "120")})
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.ToPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.As(&eventv1.Envelope{Observed: true}, func() {
+			w.ToPledge(on, &pledge.Revalue{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "120")})
 		})
 	}, "revalued observed open 120.00 of 120.00 EUR/2@tracker\n"},
 	{"against a cap that is not known", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.ToPledge(on, pledgetest.Commit(line(1, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
 		w.allocate(pledgetest.Observed(), 2, "130")
 	}, ""},
 	{"two draws beyond the allocation, of which the second is given back in part", func(w *world) {
 		w.allocated()
 		for n := range 2 {
-			w.as(&eventv1.Envelope{Override: pledgetest.Overridden().Override}, func() {
-				w.draw(pledgetest.Overridden(), on, 6+n, 2, eur, "110", convoy)
+			w.As(&eventv1.Envelope{Override: pledgetest.Overridden().Override}, func() {
+				w.Draw(pledgetest.Overridden(), on, 6+n, 2, eur, "110", convoy)
 			})
 		}
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(7), Asset: eur, Amount: amountOf(eur, "70")})
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(6)})
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(7), Asset: eur, Amount: amountOf(eur, "70")})
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(6)})
 	}, `over_reserved overridden resolved 0.00 of 10.00 EUR/2@tracker; by Cabinet decision 7: urgent need
 unused_draw resolved 0.00 of 110.00 EUR/2@tracker; for ` + convoy + `
 over_reserved overridden open 40.00 of 110.00 EUR/2@tracker; by Cabinet decision 7: urgent need
@@ -164,32 +164,32 @@ unused_draw open 40.00 of 110.00 EUR/2@tracker; for ` + convoy + `
 `},
 	{"a surplus at the hand-over, and another that is taken back", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.HandOver(part("101")))
-		w.toShipment(convoy, ship.HandOver(part("7")))
-		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.HandOver(part("101")))
+		w.ToShipment(convoy, ship.HandOver(part("7")))
+		w.reverse(convoy, w.Shipments[convoy].Moves[2].Event)
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 over_handed_over happened open 1.00 of 1.00 EUR/2@tracker
 over_handed_over happened resolved 0.00 of 7.00 EUR/2@tracker
 `},
 	{"claimed beyond the allocation, and a gap in value alone", func(w *world) {
 		w.allocated()
-		w.as(&eventv1.Envelope{Observed: true}, func() {
-			w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: eur, Amount: amountOf(eur, "103")})
-			w.toPledge(on, pledgetest.Allocate(line(8, stated(usd, "4.75"))))
-			w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(8), Asset: usd, Amount: amountOf(usd, "3.75"), SameUnits: true})
+		w.As(&eventv1.Envelope{Observed: true}, func() {
+			w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: eur, Amount: amountOf(eur, "103")})
+			w.ToPledge(on, pledgetest.Allocate(line(8, stated(usd, "4.75"))))
+			w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(8), Asset: usd, Amount: amountOf(usd, "3.75"), SameUnits: true})
 		})
 	}, `over_handed_over observed open 3.00 of 3.00 EUR/2@tracker
 difference open -1.00 of -1.00 USD/2@donor_stated
 `},
 	{"a gap in value at a hand-over that is taken back", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
-		w.toPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"), stated(usd, "90"))))
-		w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.HandOver(ship.Part(4, eur, "40", ship.Stated(usd, "38"))))
-		w.toShipment(convoy, ship.HandOver(ship.Part(4, eur, "60", ship.Stated(usd, "56"))))
-		w.reverse(convoy, w.shipments[convoy].Moves[1].Event)
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+		w.ToPledge(on, pledgetest.Allocate(line(2, stated(eur, "100"), stated(usd, "90"))))
+		w.ToShipment(convoy, ship.Plan(w.Draw(pledgetest.Meta(), on, 4, 2, eur, "100", convoy)))
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.HandOver(ship.Part(4, eur, "40", ship.Stated(usd, "38"))))
+		w.ToShipment(convoy, ship.HandOver(ship.Part(4, eur, "60", ship.Stated(usd, "56"))))
+		w.reverse(convoy, w.Shipments[convoy].Moves[1].Event)
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 difference resolved 0.00 of 2.00 USD/2@donor_stated
 difference open 2.00 of 2.00 USD/2@donor_stated
@@ -197,14 +197,14 @@ difference open 2.00 of 2.00 USD/2@donor_stated
 	{"claims on the commitment of an appropriation, on a grant, and on a loan's commitment", func(w *world) {
 		bought := line(1, stated(eur, "100"))
 		bought.Instrument = eventv1.Instrument_INSTRUMENT_APPROPRIATION
-		w.toPledge(on, pledgetest.Commit(bought))
-		w.toPledge(on, pledgetest.Allocate(granted(line(3, stated(eur, "100")))))
-		lent := granted(line(4, stated(eur, "50")))
+		w.ToPledge(on, pledgetest.Commit(bought))
+		w.ToPledge(on, pledgetest.Allocate(enginetest.Granted(line(3, stated(eur, "100")))))
+		lent := enginetest.Granted(line(4, stated(eur, "50")))
 		lent.Instrument = eventv1.Instrument_INSTRUMENT_LOAN
-		w.toPledge(on, pledgetest.Commit(lent))
-		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(1), Asset: eur, Amount: amountOf(eur, "10")})
-		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(3), Asset: eur, Amount: amountOf(eur, "11")})
-		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(4), Asset: eur, Amount: amountOf(eur, "12")})
+		w.ToPledge(on, pledgetest.Commit(lent))
+		w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(1), Asset: eur, Amount: amountOf(eur, "10")})
+		w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(3), Asset: eur, Amount: amountOf(eur, "11")})
+		w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(4), Asset: eur, Amount: amountOf(eur, "12")})
 	}, `claim_on_commitment open 10.00 of 10.00 EUR/2@tracker
 delivered_without_booking open 11.00 of 11.00 EUR/2@tracker
 claim_on_commitment open 12.00 of 12.00 EUR/2@tracker
@@ -212,7 +212,7 @@ delivered_without_booking open 12.00 of 12.00 EUR/2@tracker
 `},
 	{"a claim in an asset that the allocation is not counted in", func(w *world) {
 		w.allocated()
-		w.toPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: usd, Amount: amountOf(usd, "10")})
+		w.ToPledge(on, &pledge.ClaimDelivery{Meta: pledgetest.Observed(), Line: pledgetest.ID(2), Asset: usd, Amount: amountOf(usd, "10")})
 	}, ""},
 
 	{"dispatched without a manifest, and taken back", func(w *world) {
@@ -220,20 +220,20 @@ delivered_without_booking open 12.00 of 12.00 EUR/2@tracker
 		for _, text := range []string{"60", "30"} {
 			c := ship.Dispatch(part(text))
 			c.ManifestHash = ""
-			w.toShipment(convoy, c)
+			w.ToShipment(convoy, c)
 		}
-		w.reverse(convoy, w.shipments[convoy].Moves[0].Event)
+		w.reverse(convoy, w.Shipments[convoy].Moves[0].Event)
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 no_manifest resolved 0.00 of 60.00 EUR/2@tracker
 no_manifest open 30.00 of 30.00 EUR/2@tracker
 `},
 	{"short, found in part and lost in part", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.Short(part("10")))
-		w.toShipment(convoy, ship.Short(part("5")))
-		w.toShipment(convoy, ship.Find(part("4")))
-		w.toShipment(convoy, ship.Lose(part("7"))) // all from missing
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.Short(part("10")))
+		w.ToShipment(convoy, ship.Short(part("5")))
+		w.ToShipment(convoy, ship.Find(part("4")))
+		w.ToShipment(convoy, ship.Lose(part("7"))) // all from missing
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 short resolved 0.00 of 10.00 EUR/2@tracker
 short open 4.00 of 5.00 EUR/2@tracker
@@ -241,12 +241,12 @@ lost open 7.00 of 7.00 EUR/2@tracker; sunk
 `},
 	{"short, lost, and the loss recorded in error; another shortage too", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.Short(part("10")))
-		w.toShipment(convoy, ship.Lose(part("12"))) // two of which were under way
-		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
-		w.toShipment(convoy, ship.Short(part("3")))
-		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.Short(part("10")))
+		w.ToShipment(convoy, ship.Lose(part("12"))) // two of which were under way
+		w.reverse(convoy, w.Shipments[convoy].Moves[2].Event)
+		w.ToShipment(convoy, ship.Short(part("3")))
+		w.reverse(convoy, w.Shipments[convoy].Moves[2].Event)
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 short resolved 0.00 of 10.00 EUR/2@tracker
 lost resolved 0.00 of 12.00 EUR/2@tracker; sunk
@@ -255,9 +255,9 @@ short resolved 0.00 of 3.00 EUR/2@tracker
 `},
 	{"short and lost of what cannot be counted, and the loss recorded in error", func(w *world) {
 		w.uncountable()
-		w.toShipment(convoy, ship.Short(ship.All(4)))
-		w.toShipment(convoy, ship.Lose())
-		w.reverse(convoy, w.shipments[convoy].Moves[2].Event)
+		w.ToShipment(convoy, ship.Short(ship.All(4)))
+		w.ToShipment(convoy, ship.Lose())
+		w.reverse(convoy, w.Shipments[convoy].Moves[2].Event)
 	}, `unused_draw resolved; for ` + convoy + `
 short resolved
 lost resolved; sunk
@@ -265,11 +265,11 @@ short open; short again, since the loss was recorded in error
 `},
 	{"damaged, unmanifested, and a correction of the one", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch())
-		w.toShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_DAMAGED, part("3")))
-		damaged := w.last.ID
-		w.toShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_UNMANIFESTED, part("2")))
-		w.as(&eventv1.Envelope{Corrects: [][]byte{damaged[:]}}, func() { w.toShipment(convoy, &shipment.Arrive{Meta: ship.Meta(), Place: "Rzeszow"}) })
+		w.ToShipment(convoy, ship.Dispatch())
+		w.ToShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_DAMAGED, part("3")))
+		damaged := w.Last.ID
+		w.ToShipment(convoy, ship.Report(eventv1.Discrepancy_DISCREPANCY_UNMANIFESTED, part("2")))
+		w.As(&eventv1.Envelope{Corrects: [][]byte{damaged[:]}}, func() { w.ToShipment(convoy, &shipment.Arrive{Meta: ship.Meta(), Place: "Rzeszow"}) })
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 damaged resolved 0.00 of 3.00 EUR/2@tracker
 unmanifested open 2.00 of 2.00 EUR/2@tracker
@@ -278,12 +278,12 @@ unmanifested open 2.00 of 2.00 EUR/2@tracker
 	{"planned and paid on draws that were given back", func(w *world) {
 		w.allocated()
 		for n, to := range []string{convoy, paid} {
-			l := w.draw(pledgetest.Meta(), on, 4+n, 2+n, eur, "100", to)
-			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4 + n)})
+			l := w.Draw(pledgetest.Meta(), on, 4+n, 2+n, eur, "100", to)
+			w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4 + n)})
 			if to == convoy {
-				w.toShipment(convoy, ship.Plan(l))
+				w.ToShipment(convoy, ship.Plan(l))
 			} else {
-				w.toPayment(paid, pay.Instruct(l))
+				w.ToPayment(paid, pay.Instruct(l))
 			}
 		}
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
@@ -293,15 +293,15 @@ released_draw open 100.00 of 100.00 EUR/2@tracker; used by ` + paid + `
 `},
 	{"released by somebody else in parts, before and after a payment uses the draw, which is rejected then", func(w *world) {
 		w.allocated()
-		l := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+		l := w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
 		part := func(text string) {
-			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
+			w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
 		}
 		part("10")
-		w.toPayment(paid, pay.Instruct(l))
+		w.ToPayment(paid, pay.Instruct(l))
 		part("20")
-		w.crashed = true
-		w.toPayment(paid, pay.Reject())
+		w.Crashed = true
+		w.ToPayment(paid, pay.Reject())
 		part("70")
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 released_draw resolved 0.00 of 10.00 EUR/2@tracker; used by ` + paid + `
@@ -311,24 +311,24 @@ rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"what cannot be counted, released while a shipment uses it and closes with it", func(w *world) {
 		w.uncountable()
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
 	}, `unused_draw resolved; for ` + convoy + `
 released_draw open; used by ` + convoy + `
 `},
 	{"a shipment closes with a part of its draw, a payment is rejected, and both services die before they give back; one is given back in parts", func(w *world) {
 		w.planned()
-		w.toShipment(convoy, ship.Dispatch(part("60")))
-		w.toShipment(convoy, ship.HandOver())
-		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
-		w.crashed = true
-		w.toShipment(convoy, ship.Close())
-		closed := w.last.ID
-		w.toPayment(paid, pay.Reject())
-		w.as(&eventv1.Envelope{Corrects: [][]byte{closed[:]}}, func() { // which releases nothing
-			w.toPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+		w.ToShipment(convoy, ship.Dispatch(part("60")))
+		w.ToShipment(convoy, ship.HandOver())
+		w.ToPayment(paid, pay.Instruct(w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+		w.Crashed = true
+		w.ToShipment(convoy, ship.Close())
+		closed := w.Last.ID
+		w.ToPayment(paid, pay.Reject())
+		w.As(&eventv1.Envelope{Corrects: [][]byte{closed[:]}}, func() { // which releases nothing
+			w.ToPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
 		})
 		for _, text := range []string{"70", "10"} {
-			w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
+			w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, text)})
 		}
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + convoy + `
 unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
@@ -337,72 +337,72 @@ rejected open 100.00 of 100.00 EUR/2@tracker; reason AC04
 unreturned_draw open 20.00 of 100.00 EUR/2@tracker
 `},
 	{"what cannot be counted is given up, and released later", func(w *world) {
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
-		w.toPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
-		w.crashed = true
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+		w.ToPledge(on, pledgetest.Allocate(line(2, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))))
+		w.Crashed = true
 		for n := range 2 {
-			w.toShipment(shipmentStream(n), ship.Plan(w.draw(pledgetest.Meta(), on, 4+n, 2, "", "", shipmentStream(n))))
-			w.toShipment(shipmentStream(n), ship.Close())
+			w.ToShipment(enginetest.ShipmentStream(n), ship.Plan(w.Draw(pledgetest.Meta(), on, 4+n, 2, "", "", enginetest.ShipmentStream(n))))
+			w.ToShipment(enginetest.ShipmentStream(n), ship.Close())
 		}
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
-	}, `unused_draw resolved; for ` + shipmentStream(0) + `
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+	}, `unused_draw resolved; for ` + enginetest.ShipmentStream(0) + `
 unreturned_draw resolved
-unused_draw resolved; for ` + shipmentStream(1) + `
+unused_draw resolved; for ` + enginetest.ShipmentStream(1) + `
 unreturned_draw open
 `},
 	{"a draw that is settled, and one that nobody uses", func(w *world) {
 		w.allocated()
-		w.draw(pledgetest.Meta(), on, 4, 2, eur, "40", convoy)
-		w.toPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
-		w.draw(pledgetest.Meta(), on, 5, 2, eur, "60", convoy)
+		w.Draw(pledgetest.Meta(), on, 4, 2, eur, "40", convoy)
+		w.ToPledge(on, &pledge.SettleDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(4)})
+		w.Draw(pledgetest.Meta(), on, 5, 2, eur, "60", convoy)
 	}, `unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + convoy + `
 unused_draw open 60.00 of 60.00 EUR/2@tracker; for ` + convoy + `
 `},
 
 	{"booked without a document, which comes with what corrects it", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.BookPart(eur, "40", "1"))
-		w.as(&eventv1.Envelope{Corrects: [][]byte{w.last.ID[:]}, Sources: documented().Sources}, func() { w.toPayment(paid, pay.BookPart(eur, "30", "0")) })
-		w.toPayment(paid, pay.BookPart(eur, "30", "0"))
+		w.ToPayment(paid, pay.BookPart(eur, "40", "1"))
+		w.As(&eventv1.Envelope{Corrects: [][]byte{w.Last.ID[:]}, Sources: documented().Sources}, func() { w.ToPayment(paid, pay.BookPart(eur, "30", "0")) })
+		w.ToPayment(paid, pay.BookPart(eur, "30", "0"))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 39.00 EUR/2@tracker; entry R-1
 unsupported open 30.00 of 30.00 EUR/2@tracker; entry R-1
 `},
 	{"a document of what came back, or of a loan's service, is none of the booking", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.Book())
-		booked := w.last.ID
-		w.as(documented(), func() { w.toPayment(paid, pay.ReturnPart(eur, "10")) })
-		w.as(documented(), func() {
-			w.add(paid, undated, &eventv1.LoanInterestDue{Draw: w.payments[paid].Line.Draw[:], Pledge: on, Asset: eur, Amount: amountOf(eur, "1").Proto()})
+		w.ToPayment(paid, pay.Book())
+		booked := w.Last.ID
+		w.As(documented(), func() { w.ToPayment(paid, pay.ReturnPart(eur, "10")) })
+		w.As(documented(), func() {
+			w.Add(paid, undated, &eventv1.LoanInterestDue{Draw: w.Payments[paid].Line.Draw[:], Pledge: on, Asset: eur, Amount: amountOf(eur, "1").Proto()})
 		})
 		if got := w.told(); !strings.Contains(got, "unsupported open") {
-			w.t.Errorf("before the correction:\n%s", got)
+			w.T.Errorf("before the correction:\n%s", got)
 		}
-		w.as(&eventv1.Envelope{Corrects: [][]byte{booked[:]}, Sources: documented().Sources}, func() { w.toPayment(paid, pay.ReturnPart(eur, "5")) })
+		w.As(&eventv1.Envelope{Corrects: [][]byte{booked[:]}, Sources: documented().Sources}, func() { w.ToPayment(paid, pay.ReturnPart(eur, "5")) })
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 100.00 EUR/2@tracker; entry R-1
 `},
 	{"instructed with a document, and booked without", func(w *world) {
 		w.allocated()
-		l := w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
-		w.as(documented(), func() { w.toPayment(paid, pay.Instruct(l)) })
-		w.toPayment(paid, pay.Book())
+		l := w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)
+		w.As(documented(), func() { w.ToPayment(paid, pay.Instruct(l)) })
+		w.ToPayment(paid, pay.Book())
 	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + paid + "\n"},
 	{"booked without a document, which the acceptance brings later", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
-		w.as(documented(), func() { w.add(paid, undated, &eventv1.PaymentAccepted{}) })
-		w.toPayment(paid, pay.BookPart(eur, "60", "0"))
+		w.ToPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.As(documented(), func() { w.Add(paid, undated, &eventv1.PaymentAccepted{}) })
+		w.ToPayment(paid, pay.BookPart(eur, "60", "0"))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 40.00 EUR/2@tracker; entry R-1
 `},
 	{"booked abroad without a document: one booking in error, one that comes back in part", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.BookedIn(pay.BookPart(eur, "40", "0"), uah, "1600"))
-		w.toPayment(paid, pay.BookedIn(pay.BookPart(eur, "60", "0"), uah, "2400"))
-		w.toPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.payments[paid].Bookings[0].Event})
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "15")))
+		w.ToPayment(paid, pay.BookedIn(pay.BookPart(eur, "40", "0"), uah, "1600"))
+		w.ToPayment(paid, pay.BookedIn(pay.BookPart(eur, "60", "0"), uah, "2400"))
+		w.ToPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.Payments[paid].Bookings[0].Event})
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "15")))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 1600.00 UAH/2@donor_stated; entry R-1
 unsupported open 1800.00 of 2400.00 UAH/2@donor_stated; entry R-1
@@ -411,10 +411,10 @@ unreturned_draw resolved 0.00 of 15.00 EUR/2@tracker
 `},
 	{"booked twice without a document: a part comes back, and the first is a booking in error", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
-		w.toPayment(paid, pay.BookPart(eur, "60", "0"))
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "50")))
-		w.toPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.payments[paid].Bookings[0].Event})
+		w.ToPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.ToPayment(paid, pay.BookPart(eur, "60", "0"))
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "50")))
+		w.ToPayment(paid, &payment.Reverse{Meta: pay.Meta(), Event: w.Payments[paid].Bookings[0].Event})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported resolved 0.00 of 40.00 EUR/2@tracker; entry R-1
 unsupported open 10.00 of 60.00 EUR/2@tracker; entry R-1
@@ -423,10 +423,10 @@ owed_again open 50.00 of 50.00 EUR/2@tracker; reason AC04
 `},
 	{"as much comes back as was booked with a document, and more", func(w *world) {
 		w.instructed()
-		w.as(documented(), func() { w.toPayment(paid, pay.BookPart(eur, "60", "0")) })
-		w.toPayment(paid, pay.BookPart(eur, "40", "0"))
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "60")))
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "5")))
+		w.As(documented(), func() { w.ToPayment(paid, pay.BookPart(eur, "60", "0")) })
+		w.ToPayment(paid, pay.BookPart(eur, "40", "0"))
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "60")))
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "5")))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unsupported open 35.00 of 40.00 EUR/2@tracker; entry R-1
 unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
@@ -436,63 +436,63 @@ owed_again open 5.00 of 5.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected and returned to be owed again, instructed again in part, then cancelled", func(w *world) {
 		w.allocated()
-		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
-		w.toPayment(paid, pay.Reject())
-		second := paymentStream(2)
-		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Meta(), on, 6, 3, eur, "40", second)))
-		w.as(documented(), func() { w.toPayment(second, pay.Book()) })
-		w.toPayment(second, pay.Reopening(pay.ReturnPart(eur, "10")))
-		third := paymentStream(3)
-		w.toPayment(third, pay.Instruct(w.draw(pledgetest.Meta(), on, 7, 3, eur, "50", third)))
+		w.ToPayment(paid, pay.Instruct(w.Draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
+		w.ToPayment(paid, pay.Reject())
+		second := enginetest.PaymentStream(2)
+		w.ToPayment(second, pay.Instruct(w.Draw(pledgetest.Meta(), on, 6, 3, eur, "40", second)))
+		w.As(documented(), func() { w.ToPayment(second, pay.Book()) })
+		w.ToPayment(second, pay.Reopening(pay.ReturnPart(eur, "10")))
+		third := enginetest.PaymentStream(3)
+		w.ToPayment(third, pay.Instruct(w.Draw(pledgetest.Meta(), on, 7, 3, eur, "50", third)))
 	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
 unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
 rejected open 10.00 of 60.00 EUR/2@tracker; reason AC04
-unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
+unused_draw resolved 0.00 of 40.00 EUR/2@tracker; for ` + enginetest.PaymentStream(2) + `
 unreturned_draw resolved 0.00 of 10.00 EUR/2@tracker
 owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
-unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(3) + `
+unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + enginetest.PaymentStream(3) + `
 `},
 	{"what was rejected is owed no more when the rest is cancelled", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.Reject())
-		w.toPledge(on, &pledge.CancelRemainder{Meta: pledgetest.Meta()})
+		w.ToPayment(paid, pay.Reject())
+		w.ToPledge(on, &pledge.CancelRemainder{Meta: pledgetest.Meta()})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unreturned_draw resolved 0.00 of 100.00 EUR/2@tracker
 rejected resolved 0.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected, and the draw is given back when another has taken the rest", func(w *world) {
 		w.allocated()
-		w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
-		w.crashed = true
-		w.toPayment(paid, pay.Reject())
-		w.draw(pledgetest.Meta(), on, 6, 3, eur, "40", paymentStream(2))
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
-		w.draw(pledgetest.Meta(), on, 7, 3, eur, "1", paymentStream(3))
+		w.ToPayment(paid, pay.Instruct(w.Draw(pledgetest.Meta(), on, 5, 3, eur, "60", paid)))
+		w.Crashed = true
+		w.ToPayment(paid, pay.Reject())
+		w.Draw(pledgetest.Meta(), on, 6, 3, eur, "40", enginetest.PaymentStream(2))
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
+		w.Draw(pledgetest.Meta(), on, 7, 3, eur, "1", enginetest.PaymentStream(3))
 	}, `unused_draw resolved 0.00 of 60.00 EUR/2@tracker; for ` + paid + `
 unreturned_draw resolved 0.00 of 60.00 EUR/2@tracker
 rejected open 59.00 of 60.00 EUR/2@tracker; reason AC04
-unused_draw open 40.00 of 40.00 EUR/2@tracker; for ` + paymentStream(2) + `
-unused_draw open 1.00 of 1.00 EUR/2@tracker; for ` + paymentStream(3) + `
+unused_draw open 40.00 of 40.00 EUR/2@tracker; for ` + enginetest.PaymentStream(2) + `
+unused_draw open 1.00 of 1.00 EUR/2@tracker; for ` + enginetest.PaymentStream(3) + `
 `},
 	{"rejected after somebody else had given the draw back, and paid again", func(w *world) {
 		w.instructed()
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
-		w.toPayment(paid, pay.Reject())
-		second := paymentStream(2)
-		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Meta(), on, 6, 3, eur, "70", second)))
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5)})
+		w.ToPayment(paid, pay.Reject())
+		second := enginetest.PaymentStream(2)
+		w.ToPayment(second, pay.Instruct(w.Draw(pledgetest.Meta(), on, 6, 3, eur, "70", second)))
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 released_draw resolved 0.00 of 100.00 EUR/2@tracker; used by ` + paid + `
 rejected open 30.00 of 100.00 EUR/2@tracker; reason AC04
-unused_draw resolved 0.00 of 70.00 EUR/2@tracker; for ` + paymentStream(2) + `
+unused_draw resolved 0.00 of 70.00 EUR/2@tracker; for ` + enginetest.PaymentStream(2) + `
 `},
 	{"returned twice to be owed again, and the pledge gives back what came first after what came second", func(w *world) {
 		w.instructed()
-		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })
-		w.crashed = true
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "10")))
-		w.crashed = false
-		w.toPayment(paid, pay.Reopening(pay.ReturnPart(eur, "20")))
-		w.toPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, "10")})
+		w.As(documented(), func() { w.ToPayment(paid, pay.Book()) })
+		w.Crashed = true
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "10")))
+		w.Crashed = false
+		w.ToPayment(paid, pay.Reopening(pay.ReturnPart(eur, "20")))
+		w.ToPledge(on, &pledge.ReleaseDraw{Meta: pledgetest.Meta(), Draw: pledgetest.ID(5), Asset: eur, Amount: amountOf(eur, "10")})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unreturned_draw resolved 0.00 of 10.00 EUR/2@tracker
 owed_again open 10.00 of 10.00 EUR/2@tracker; reason AC04
@@ -501,27 +501,27 @@ owed_again open 20.00 of 20.00 EUR/2@tracker; reason AC04
 `},
 	{"what was rejected is owed no more when the allocation is worth less", func(w *world) {
 		w.instructed()
-		w.toPayment(paid, pay.Reject())
-		w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(3), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "60").Neg()})
+		w.ToPayment(paid, pay.Reject())
+		w.ToPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(3), Stage: eventv1.Stage_STAGE_ALLOCATED, Asset: eur, Delta: amountOf(eur, "60").Neg()})
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
 unreturned_draw resolved 0.00 of 100.00 EUR/2@tracker
 rejected open 40.00 of 100.00 EUR/2@tracker; reason AC04
 `},
 	{"rejected of a draw that was all beyond the allocation", func(w *world) {
 		w.instructed()
-		second := paymentStream(2)
-		w.toPayment(second, pay.Instruct(w.draw(pledgetest.Overridden(), on, 6, 3, eur, "50", second)))
-		w.toPayment(second, pay.Reject())
+		second := enginetest.PaymentStream(2)
+		w.ToPayment(second, pay.Instruct(w.Draw(pledgetest.Overridden(), on, 6, 3, eur, "50", second)))
+		w.ToPayment(second, pay.Reject())
 	}, `unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for ` + paid + `
-unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + paymentStream(2) + `
+unused_draw resolved 0.00 of 50.00 EUR/2@tracker; for ` + enginetest.PaymentStream(2) + `
 over_reserved happened resolved 0.00 of 50.00 EUR/2@tracker
 unreturned_draw resolved 0.00 of 50.00 EUR/2@tracker
 rejected resolved 0.00 of 50.00 EUR/2@tracker; reason AC04
 `},
 	{"returned for good", func(w *world) {
 		w.instructed()
-		w.as(documented(), func() { w.toPayment(paid, pay.Book()) })
-		w.toPayment(paid, pay.Return())
+		w.As(documented(), func() { w.ToPayment(paid, pay.Book()) })
+		w.ToPayment(paid, pay.Return())
 	}, "unused_draw resolved 0.00 of 100.00 EUR/2@tracker; for " + paid + "\n"},
 
 	{"flags: mere marks, a doubt told three times, and a code that nobody knows", func(w *world) {
@@ -530,38 +530,38 @@ rejected resolved 0.00 of 50.00 EUR/2@tracker; reason AC04
 		l.Flags, a.Flags = plug, plug
 		it := pledgetest.Item("shell", "3")
 		it.Flags = []*eventv1.Flag{{Code: "text_date"}, {Code: "of_another_importer"}}
-		w.as(&eventv1.Envelope{Flags: append([]*eventv1.Flag{{Code: "synthetic"}}, plug...)}, func() {
-			w.toPledge(on, pledgetest.Commit(l))
-			w.toPledge(on, pledgetest.Allocate(a, it))
+		w.As(&eventv1.Envelope{Flags: append([]*eventv1.Flag{{Code: "synthetic"}}, plug...)}, func() {
+			w.ToPledge(on, pledgetest.Commit(l))
+			w.ToPledge(on, pledgetest.Allocate(a, it))
 		})
 	}, `doubtful open; plug: Consolidation
 doubtful open; of_another_importer
 `},
 	{"a doubt that a later fact corrects", func(w *world) {
-		w.as(&eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "doubtful_date"}}}, func() { w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
-		doubted := w.last.ID
-		w.as(&eventv1.Envelope{Corrects: [][]byte{doubted[:]}}, func() {
-			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
+		w.As(&eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "doubtful_date"}}}, func() { w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
+		doubted := w.Last.ID
+		w.As(&eventv1.Envelope{Corrects: [][]byte{doubted[:]}}, func() {
+			w.ToPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
 		})
 	}, "doubtful resolved; doubtful_date\n"},
 	{"a doubt that a later fact corrects, and has itself", func(w *world) {
 		doubt := &eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "doubtful_date"}}}
-		w.as(doubt, func() { w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
-		doubt.Corrects = [][]byte{w.last.ID[:]}
-		w.as(doubt, func() {
-			w.toPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
+		w.As(doubt, func() { w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "9")))) })
+		doubt.Corrects = [][]byte{w.Last.ID[:]}
+		w.As(doubt, func() {
+			w.ToPledge(on, &pledge.Revalue{Meta: pledgetest.Meta(), Line: pledgetest.ID(1), Stage: eventv1.Stage_STAGE_COMMITTED, Asset: eur, Delta: amountOf(eur, "1")})
 		})
 	}, "doubtful resolved; doubtful_date\ndoubtful open; doubtful_date\n"},
 	{"categories that are not known, of which one is told", func(w *world) {
 		l, a := line(1, stated(eur, "9")), line(2, stated(eur, "9"))
 		l.Category, a.Category = "MIL.UNMAPPED", "MIL.UNMAPPED"
 		a.Mapping = &eventv1.CategoryMapping{Mapping: "m", Version: "1", AsFound: "Military / Weapons"}
-		w.toPledge(on, pledgetest.Commit(l))
-		w.toPledge(on, pledgetest.Allocate(a))
+		w.ToPledge(on, pledgetest.Commit(l))
+		w.ToPledge(on, pledgetest.Allocate(a))
 		it := pledgetest.Item("thing", "3")
 		it.Category = "MIL.UNMAPPED"
-		w.toPledge(on, pledgetest.Allocate(line(3, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED)), it, pledgetest.Item("shell", "3")))
-		w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.AMMO"})
+		w.ToPledge(on, pledgetest.Allocate(line(3, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED)), it, pledgetest.Item("shell", "3")))
+		w.ToPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.AMMO"})
 	}, `unmapped open
 unmapped resolved; Military / Weapons
 unmapped open; 1 of 2 items
@@ -571,38 +571,38 @@ unmapped open; 1 of 2 items
 		packed.Category = "HUM.UNMAPPED"
 		with, beside := pledgetest.Item("thing", "3"), pledgetest.Item("shell", "3")
 		with.Category, beside.Category = "HUM.UNMAPPED", "MIL.UNMAPPED"
-		w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "9"))))
-		w.toPledge(on, pledgetest.Allocate(packed, with, beside))
-		told := w.last.ID
+		w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "9"))))
+		w.ToPledge(on, pledgetest.Allocate(packed, with, beside))
+		told := w.Last.ID
 		for _, to := range []string{"HUM.AID", "MIL.UNMAPPED", "MIL.AMMO"} {
-			w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: to})
+			w.ToPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: to})
 		}
 		if got := w.told(); got != "unmapped open; 1 of 2 items\nunmapped resolved\n" {
-			w.t.Errorf("before the correction:\n%s", got)
+			w.T.Errorf("before the correction:\n%s", got)
 		}
-		w.as(&eventv1.Envelope{Corrects: [][]byte{told[:]}}, func() { w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "9")))) })
+		w.As(&eventv1.Envelope{Corrects: [][]byte{told[:]}}, func() { w.ToPledge(on, pledgetest.Commit(line(4, stated(eur, "9")))) })
 	}, "unmapped resolved; 1 of 2 items\nunmapped resolved\n"},
 	{"two releases know a pledge by one outside id, until somebody links them", func(w *world) {
 		known := func(stream, release string) {
-			w.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "DEU33"}}}, func() {
-				w.toPledge(stream, pledgetest.Commit(line(1, stated(eur, "9"))))
-				w.toPledge(stream, pledgetest.Allocate(line(2, stated(eur, "9"))))
+			w.As(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "DEU33"}}}, func() {
+				w.ToPledge(stream, pledgetest.Commit(line(1, stated(eur, "9"))))
+				w.ToPledge(stream, pledgetest.Allocate(line(2, stated(eur, "9"))))
 			})
 		}
 		known(on, "2024-06")
 		known(other, "2024-08")
 		known(enginetest.Stream(2), "2024-08") // of its own release, it says nothing
-		w.toPledge(on, &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: other})
+		w.ToPledge(on, &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: other})
 	}, `unmatched resolved; DEU33 is ` + on + ` in release 2024-06
 unmatched open; DEU33 is ` + on + ` in release 2024-06
 `},
 	{"many pledges of two releases share an outside id that is a mere dash", func(w *world) {
 		for n, release := range []string{"2024-06", "2024-06", "2024-06", "2024-07", "2024-08"} {
-			w.as(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "-"}}}, func() {
-				w.toPledge(enginetest.Stream(n), pledgetest.Commit(line(1, stated(eur, "9"))))
+			w.As(&eventv1.Envelope{Sources: []*eventv1.Source{{Publisher: "tracker", Release: release, ExternalId: "-"}}}, func() {
+				w.ToPledge(enginetest.Stream(n), pledgetest.Commit(line(1, stated(eur, "9"))))
 			})
 		}
-		w.toPledge(enginetest.Stream(3), &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: enginetest.Stream(2)})
+		w.ToPledge(enginetest.Stream(3), &pledge.LinkTo{Meta: pledgetest.Meta(), Link: eventv1.Link_LINK_SAME, Pledge: enginetest.Stream(2)})
 	}, `unmatched resolved; - is that of 3 pledges in release 2024-06, such as ` + enginetest.Stream(0) + `
 unmatched open; - is ` + enginetest.Stream(3) + ` in release 2024-07
 unmatched open; - is that of 3 pledges in release 2024-06, such as ` + enginetest.Stream(0) + `
@@ -639,11 +639,11 @@ func TestAnExceptionStandsWhereTheBooksHaveIt(t *testing.T) {
 	packed.Category = "MIL.MIXED"
 	it := pledgetest.Item("shell", "10")
 	it.Category = "MIL.AMMO"
-	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
-	w.toPledge(on, pledgetest.Allocate(packed, it))
-	w.toShipment(convoy, ship.Plan(w.draw(pledgetest.Meta(), on, 4, 2, shells, "10", convoy)))
-	w.toShipment(convoy, ship.Dispatch())
-	w.toShipment(convoy, ship.Short(ship.Part(4, shells, "3")))
+	w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "200"))))
+	w.ToPledge(on, pledgetest.Allocate(packed, it))
+	w.ToShipment(convoy, ship.Plan(w.Draw(pledgetest.Meta(), on, 4, 2, shells, "10", convoy)))
+	w.ToShipment(convoy, ship.Dispatch())
+	w.ToShipment(convoy, ship.Short(ship.Part(4, shells, "3")))
 	check := func(when string) {
 		t.Helper()
 		all := w.list(exceptions.ListRequest{Status: exceptions.All}).Exceptions
@@ -652,18 +652,18 @@ func TestAnExceptionStandsWhereTheBooksHaveIt(t *testing.T) {
 		}
 	}
 	check("at once")
-	w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
+	w.ToPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
 	check("when the package is of another category")
 }
 
 // What an exception says of the fact that raised it.
 func TestAnExceptionNamesItsFact(t *testing.T) {
 	w := newWorld(t)
-	w.toPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
+	w.ToPledge(on, pledgetest.Commit(line(1, stated(eur, "100"))))
 	w.allocate(pledgetest.Observed(), 2, "130")
-	over := w.last
-	w.toPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
-	w.add(on, undated, &eventv1.PledgeLinked{Link: eventv1.Link_LINK_EXTENDS, Pledge: other})
+	over := w.Last
+	w.ToPledge(on, &pledge.Reclassify{Meta: pledgetest.Meta(), Line: pledgetest.ID(2), Category: "MIL.ARTY"})
+	w.Add(on, undated, &eventv1.PledgeLinked{Link: eventv1.Link_LINK_EXTENDS, Pledge: other})
 	got := w.list(exceptions.ListRequest{}).Exceptions
 	if len(got) != 1 {
 		t.Fatalf("%+v", got)
@@ -673,9 +673,9 @@ func TestAnExceptionNamesItsFact(t *testing.T) {
 		e.Stream != on || e.Pledge != on || e.Line != pledgetest.ID(2).String() || e.Draw != "" || e.Donor != "USA" || e.Beneficiary != "UKR" || e.Category != "MIL.ARTY" {
 		t.Errorf("%+v", e)
 	}
-	w.toPledge(on, pledgetest.Commit(line(4, stated(eur, "100"))))
+	w.ToPledge(on, pledgetest.Commit(line(4, stated(eur, "100"))))
 	got = w.list(exceptions.ListRequest{Status: exceptions.Resolved}).Exceptions
-	if len(got) != 1 || got[0].ID != e.ID || *got[0].ResolvedOrdinal != w.last.Ordinal {
+	if len(got) != 1 || got[0].ID != e.ID || *got[0].ResolvedOrdinal != w.Last.Ordinal {
 		t.Errorf("%+v", got)
 	}
 }

@@ -19,14 +19,14 @@ import (
 // books hold a doubtful commitment, a draw that a shipment uses and of which a part is short and found, and an unsupported payment.
 func books(t *testing.T) *world {
 	w := newWorld(t)
-	w.as(&eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "plug", Note: "Consolidation"}}}, func() { w.toPledge(other, pledgetest.Commit(line(1, stated(eur, "1")))) })
+	w.As(&eventv1.Envelope{Flags: []*eventv1.Flag{{Code: "plug", Note: "Consolidation"}}}, func() { w.ToPledge(other, pledgetest.Commit(line(1, stated(eur, "1")))) })
 	w.planned()
-	w.toShipment(convoy, ship.Dispatch())
-	w.toShipment(convoy, ship.Short(part("10")))
-	w.toShipment(convoy, ship.Short(part("5")))
-	w.toShipment(convoy, ship.Find(part("12")))
-	w.toPayment(paid, pay.Instruct(w.draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
-	w.toPayment(paid, pay.Book())
+	w.ToShipment(convoy, ship.Dispatch())
+	w.ToShipment(convoy, ship.Short(part("10")))
+	w.ToShipment(convoy, ship.Short(part("5")))
+	w.ToShipment(convoy, ship.Find(part("12")))
+	w.ToPayment(paid, pay.Instruct(w.Draw(pledgetest.Meta(), on, 5, 3, eur, "100", paid)))
+	w.ToPayment(paid, pay.Book())
 	return w
 }
 

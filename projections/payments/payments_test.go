@@ -290,4 +290,8 @@ func (w *world) command(r *rapid.T, n int, m payment.Meta) payment.Command {
 
 func TestProjection(t *testing.T) { enginetest.TestProjectionOf(t, random, payments.New) }
 
+func TestProjectionOfAll(t *testing.T) {
+	enginetest.TestProjectionOf(t, enginetest.RandomOfAll, payments.New)
+}
+
 func TestRandomPaymentsMove(t *testing.T) { enginetest.TestKinds(t, random, 10) }

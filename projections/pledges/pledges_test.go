@@ -8,3 +8,7 @@ import (
 )
 
 func TestProjection(t *testing.T) { enginetest.TestProjection(t, pledges.New) }
+
+func TestProjectionOfAll(t *testing.T) {
+	enginetest.TestProjectionOf(t, enginetest.RandomOfAll, pledges.New)
+}

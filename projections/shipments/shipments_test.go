@@ -331,4 +331,8 @@ func (w *world) command(r *rapid.T, stream string, m shipment.Meta, draws *int) 
 
 func TestProjection(t *testing.T) { enginetest.TestProjectionOf(t, random, shipments.New) }
 
+func TestProjectionOfAll(t *testing.T) {
+	enginetest.TestProjectionOf(t, enginetest.RandomOfAll, shipments.New)
+}
+
 func TestRandomShipmentsMove(t *testing.T) { enginetest.TestKinds(t, random, 12) }

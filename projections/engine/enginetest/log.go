@@ -110,6 +110,13 @@ func Seq(entries []es.Entry) iter.Seq2[es.Entry, error] {
 	}
 }
 
+// grow appends entries of another log.
+func (l *Log) grow(entries []es.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = append(l.entries, entries...)
+}
+
 // Cut takes back the last n entries, as no true log does.
 func (l *Log) Cut(n int) {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -64,7 +65,8 @@ func (l *Log) Decide(t testing.TB, stream, donor string, commands ...pledge.Comm
 }
 
 // TestProjection checks what every projection owes the engine, on random histories of pledges: however the log is cut into batches and
-// whenever the worker starts again, the rows are the same to the byte; they come in key order; and nothing is written that did not change.
+// whenever the worker starts again, the rows are the same to the byte; they come in key order; and nothing is written that did not change. And a
+// worker that follows the log live, while frames are lost, late and delivered again, holds the same.
 func TestProjection(t *testing.T, create func() engine.Projection) {
 	TestProjectionOf(t, Random, create)
 }
@@ -80,6 +82,7 @@ func TestProjectionOf(t *testing.T, random func(testing.TB, *rapid.T) *Log, crea
 		sink := engine.NewMemSink()
 		batches(r, log, sink, create)
 		equalViews(r, sink, want.Sink, create().Spec())
+		equalViews(r, live(t, r, log, create), want.Sink, create().Spec())
 		check, err := engine.Verify(t.Context(), log.All(), sink, create())
 		if err != nil {
 			r.Fatal(err)
@@ -88,6 +91,32 @@ func TestProjectionOf(t *testing.T, random func(testing.TB, *rapid.T) *Log, crea
 			r.Fatalf("verify: %+v %v", check.Views, check.Views[0].Difference)
 		}
 	})
+}
+
+// live follows a log while it grows, over a broadcast that cannot be trusted.
+func live(t *testing.T, r *rapid.T, whole *Log, create func() engine.Projection) engine.Sink {
+	log, sink := NewLog(whole.id), engine.NewMemSink()
+	w := engine.NewWorker(create, log, sink, engine.Config{BatchEventsMax: rapid.IntRange(1, 9).Draw(r, "live batch")})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(r, "frames"), 1))
+	err := w.Await(ctx, 0) // which it does once it has subscribed
+	for entries := whole.Entries(); err == nil && len(entries) > 0; {
+		n := min(1+rng.IntN(8), len(entries))
+		log.grow(entries[:n])
+		log.BroadcastBadly(rng, entries[:n])
+		if len(entries) == n || rng.IntN(2) == 0 {
+			log.Beat() // whoever lost the last frame hears of it
+			err = w.Await(ctx, entries[n-1].Position)
+		}
+		entries = entries[n:]
+	}
+	cancel()
+	if stopped := <-ended; err != nil || !errors.Is(stopped, context.Canceled) {
+		r.Fatal(errors.Join(err, stopped))
+	}
+	return sink
 }
 
 // batches folds a log in random batches, and between them, and within them, loses what is in memory.
