@@ -38,6 +38,8 @@ type Append struct {
 type Result struct {
 	Position Position
 	Ordinal  uint64
+	// Repeated: records with the append's ids were there before, so nothing was added. Their bytes may differ from the append's.
+	Repeated bool
 	Err      error
 }
 

@@ -226,7 +226,7 @@ func (c *committer) stage(g *group, a es.Append, result *es.Result) (bool, error
 			return false, err
 		}
 		if ok {
-			*result = es.Result{Position: last.Position, Ordinal: last.Ordinal}
+			*result = es.Result{Position: last.Position, Ordinal: last.Ordinal, Repeated: true}
 			return false, nil
 		}
 	}

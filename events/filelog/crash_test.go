@@ -245,6 +245,7 @@ func (h *history) settle(l *filelog.Log) error {
 				return fmt.Errorf("writer %d: append %d was answered %+v and is at %+v", w, i, a.result, last)
 			}
 			a.answered, a.result = true, last
+			last.Repeated = true
 			if repeat := l.Append(background, []es.Append{a.Append})[0]; repeat != last {
 				return fmt.Errorf("writer %d: the repeat of append %d answers %+v, not %+v", w, i, repeat, last)
 			}

@@ -102,7 +102,7 @@ func (s *store) append(a es.Append) es.Result {
 	ordinals := s.streams[a.Stream]
 	if actual := int64(len(ordinals)) - 1; actual != a.Expected {
 		if last, ok := s.recorded(a, ordinals); ok {
-			return es.Result{Position: last.Position, Ordinal: last.Ordinal}
+			return es.Result{Position: last.Position, Ordinal: last.Ordinal, Repeated: true}
 		}
 		return es.Result{Err: &es.ConflictError{Stream: a.Stream, Expected: a.Expected, Actual: actual}}
 	}

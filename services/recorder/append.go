@@ -43,36 +43,14 @@ func (r *Recorder) append(ctx context.Context, req *endpoint.Request) error {
 
 // commit has the log append, and adds a check that the log leaves to its caller: that an append which the log calls a repeat of an earlier
 // one, by its ids, has the earlier one's content. Ids come from command ids, so two commands sent under one id would otherwise both be
-// called recorded. For the check to be sound, no two appends with the same ids are under way at once.
+// called recorded.
 func (r *Recorder) commit(ctx context.Context, appends []es.Append) []*logv1.AppendResult {
 	results := make([]*logv1.AppendResult, len(appends))
-	var alone []es.Append
-	var places []int
-	for i, a := range appends {
-		if len(a.Records) > 0 {
-			if _, twin := r.underway.LoadOrStore(a.Records[0].ID, struct{}{}); twin {
-				results[i] = &logv1.AppendResult{
-					Status: logv1.AppendStatus_APPEND_STATUS_UNKNOWN, Code: "twin_under_way", Message: "the same append is under way",
-					Remedy: "repeat it and learn",
-				}
-				continue
-			}
-			defer r.underway.Delete(a.Records[0].ID)
+	for i, res := range r.log.Append(ctx, appends) {
+		if res.Repeated {
+			res.Err = r.compare(ctx, appends[i])
 		}
-		alone, places = append(alone, a), append(places, i)
-	}
-	before, err := r.log.Head(ctx)
-	if err != nil {
-		for _, i := range places {
-			results[i] = answer(es.Result{Err: fmt.Errorf("%w: %w", es.ErrBusy, err)})
-		}
-		return results
-	}
-	for i, res := range r.log.Append(ctx, alone) {
-		if res.Err == nil && res.Position <= before.Position {
-			res.Err = r.compare(ctx, alone[i])
-		}
-		results[places[i]] = answer(res)
+		results[i] = answer(res)
 	}
 	return results
 }

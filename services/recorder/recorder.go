@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -65,7 +64,6 @@ type Recorder struct {
 	// recordBytesMax keeps every record small enough to be read back in one message.
 	recordBytesMax int
 	pageBytesMax   int
-	underway       sync.Map // the first event id of every append under way
 }
 
 // New starts to answer appends and reads. A NATS server that has a recorder already is refused: two logs behind one subject would answer in

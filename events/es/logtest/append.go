@@ -137,7 +137,12 @@ func lostAnswer(t testing.TB, open func() es.Log) {
 	var answers []es.Result
 	for i := range 6 {
 		a := to(stream(i%2), int64(i/2*3)-1, records(fmt.Sprintf("append %d", i), 3))
-		appends, answers = append(appends, a), append(answers, mustAppend(t, l, a))
+		answer := mustAppend(t, l, a)
+		if answer.Repeated {
+			t.Fatalf("append %d answered that it is a repeat", i)
+		}
+		answer.Repeated = true // as every repeat of it will say
+		appends, answers = append(appends, a), append(answers, answer)
 	}
 	repeat := func(when string) {
 		t.Helper()
@@ -167,7 +172,9 @@ func lostAnswer(t testing.TB, open func() es.Log) {
 	// Twice in one call, where the first is not durable yet when the second is judged.
 	twice := to(stream(2), es.NoStream, records("twice", 2))
 	results := l.Append(t.Context(), []es.Append{twice, twice})
-	if results[0].Err != nil || results[0] != results[1] {
+	first := results[0]
+	first.Repeated = true
+	if first.Err != nil || results[0].Repeated || first != results[1] {
 		t.Fatalf("the same append twice in one call answered %+v", results)
 	}
 	readWhole(t, l)
