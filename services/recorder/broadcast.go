@@ -31,6 +31,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 		return fmt.Errorf("broadcast: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	if r.turn != nil {
+		g.Go(func() error { return r.turn.listen(ctx) })
+	}
 	g.Go(func() error { return r.broadcastTail(ctx, from.Position) })
 	g.Go(func() error { return r.broadcastHead(ctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
@@ -43,6 +46,9 @@ func (r *Recorder) broadcastTail(ctx context.Context, after es.Position) error {
 	for entries, err := range r.log.Tail(ctx, after) {
 		if err != nil {
 			return err
+		}
+		if !r.turn.mine() {
+			continue
 		}
 		frame, size := &logv1.Frame{}, 0
 		for _, e := range entries {
@@ -67,16 +73,26 @@ func (r *Recorder) broadcastTail(ctx context.Context, after es.Position) error {
 	return nil
 }
 
+// broadcastHead goes on while a store beyond the network does not answer.
 func (r *Recorder) broadcastHead(ctx context.Context) error {
 	tick := time.NewTicker(headEvery)
 	defer tick.Stop()
+	silent := false
 	for {
-		h, err := r.log.Head(ctx)
-		if err != nil {
-			return err
-		}
-		if err := r.send(&logv1.Frame{Head: r.headOf(h)}); err != nil {
-			return err
+		if r.turn.mine() {
+			h, err := r.log.Head(ctx)
+			if errors.Is(err, es.ErrClosed) {
+				return err
+			}
+			if err != nil && !silent && ctx.Err() == nil {
+				r.zap.Warn("the log does not tell its head; asking again", zap.Error(err))
+			}
+			silent = err != nil
+			if err == nil {
+				if err := r.send(&logv1.Frame{Head: r.headOf(h)}); err != nil {
+					return err
+				}
+			}
 		}
 		select {
 		case <-tick.C:
@@ -92,7 +108,7 @@ func (r *Recorder) send(f *logv1.Frame) error {
 		return fmt.Errorf("encode frame: %w", err)
 	}
 	// After Stop the connection is gone, and so is the need: a reader learns from the next recorder's head.
-	if err := r.service.Publish(FramesSubject, data); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+	if err := r.service.Publish(FramesSubject, data, r.turn.header()); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 		r.zap.Warn("frame not sent", zap.Uint64("position", f.Head.Position), zap.Error(err))
 	}
 	return nil

@@ -32,6 +32,9 @@ const DirHeader = "Allied-Ledger-Dir"
 // RefusalHeader of the answer to HeadSubject says why the log takes no appends now: an es.Refusal as JSON. There is none where it takes them.
 const RefusalHeader = "Allied-Ledger-Refusal"
 
+// RecorderHeader of a broadcast names the recorder that sends it, where a log has several.
+const RecorderHeader = "Allied-Ledger-Recorder"
+
 const (
 	appendsInFlightMax = 1024
 	readsInFlightMax   = 32
@@ -45,6 +48,8 @@ const (
 type Config struct {
 	// Dir is the absolute path of the ledger's folder, for who copies its files; empty where there is none.
 	Dir string
+	// Shared: other recorders may hold the same log. They share the requests, and one of them broadcasts.
+	Shared bool
 	// Clock stamps what is recorded.
 	Clock  func() time.Time
 	Logger *zap.Logger
@@ -61,15 +66,16 @@ type Recorder struct {
 	zap     *zap.Logger
 	service *endpoint.Service
 	metrics *metrics
+	turn    *turn // nil where this is the log's only recorder
 	// recordBytesMax keeps every record small enough to be read back in one message.
 	recordBytesMax int
 	pageBytesMax   int
 }
 
-// New starts to answer appends and reads. A NATS server that has a recorder already is refused: two logs behind one subject would answer in
-// turns. Run broadcasts.
+// New starts to answer appends and reads. A NATS server that has a recorder of another log already is refused: two logs behind one subject
+// would answer in turns. Run broadcasts.
 func New(ctx context.Context, dial endpoint.Dialer, log es.Log, cfg Config) (*Recorder, error) {
-	if err := refuseSecond(ctx, dial); err != nil {
+	if err := refuseSecond(ctx, dial, log, cfg.Shared); err != nil {
 		return nil, err
 	}
 	measured, err := newMetrics(cfg.Metrics)
@@ -81,6 +87,9 @@ func New(ctx context.Context, dial endpoint.Dialer, log es.Log, cfg Config) (*Re
 		return nil, err
 	}
 	r := &Recorder{log: log, id: log.ID().String(), dir: cfg.Dir, clock: cfg.Clock, zap: cfg.Logger, service: s, metrics: measured}
+	if cfg.Shared {
+		r.turn = newTurn(dial)
+	}
 	r.pageBytesMax = int(s.PayloadBytesMax()) - messageSlackBytes
 	r.recordBytesMax = min(es.RecordBytesMax, r.pageBytesMax-entryOverheadBytes)
 	for _, e := range []struct {
@@ -103,7 +112,7 @@ func New(ctx context.Context, dial endpoint.Dialer, log es.Log, cfg Config) (*Re
 // Stop takes no new appends, answers those that have arrived, and leaves the log to its owner.
 func (r *Recorder) Stop(ctx context.Context) error { return r.service.Stop(ctx) }
 
-func refuseSecond(ctx context.Context, dial endpoint.Dialer) error {
+func refuseSecond(ctx context.Context, dial endpoint.Dialer, log es.Log, shared bool) error {
 	nc, err := dial(nats.Name("allied recorder, before start"))
 	if err != nil {
 		return fmt.Errorf("start recorder: %w", err)
@@ -121,6 +130,9 @@ func refuseSecond(ctx context.Context, dial endpoint.Dialer) error {
 	var h logv1.Head
 	if err := proto.Unmarshal(m.Data, &h); err != nil {
 		return fmt.Errorf("start recorder: something else answers %s at %s: %w", HeadSubject, nc.ConnectedUrl(), err)
+	}
+	if shared && h.LogId == log.ID().String() {
+		return nil
 	}
 	return fmt.Errorf("start recorder: %s has one, of log %s; one NATS server carries one ledger: stop it, or use another server", nc.ConnectedUrl(), h.LogId)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,18 +55,18 @@ func newFixture(t *testing.T, log es.Log) *fixture {
 	return f
 }
 
-func (f *fixture) record() {
+// record starts a recorder of the fixture's log, which ends with the test or with stop.
+func (f *fixture) record(cfg recorder.Config) (stop func()) {
 	f.t.Helper()
-	r, err := recorder.New(f.t.Context(), f.nats.Dial, f.log, recorder.Config{
-		Clock: func() time.Time { return stamp }, Logger: zaptest.NewLogger(f.t), Metrics: f.metrics,
-	})
+	cfg.Clock, cfg.Logger = func() time.Time { return stamp }, zaptest.NewLogger(f.t)
+	r, err := recorder.New(f.t.Context(), f.nats.Dial, f.log, cfg)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(ctx) }()
-	f.t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		if err := r.Stop(context.Background()); err != nil {
 			f.t.Error(err)
 		}
@@ -74,6 +75,8 @@ func (f *fixture) record() {
 			f.t.Error(err)
 		}
 	})
+	f.t.Cleanup(stop)
+	return stop
 }
 
 func (f *fixture) append(appends ...*logv1.Append) []*logv1.AppendResult {
@@ -108,7 +111,7 @@ func expectStatus(t *testing.T, r *logv1.AppendResult, want logv1.AppendStatus) 
 
 func TestAppendsOfOneRequestAreJudgedAlone(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	a, b := newStream(), newStream()
 	r := f.append(newAppend(a, -1, []byte("1"), []byte("2")), newAppend(b, 7, []byte("x")), newAppend(b, -1, []byte("y")))
 	expectStatus(t, r[0], logv1.AppendStatus_APPEND_STATUS_RECORDED)
@@ -133,7 +136,7 @@ func TestAppendsOfOneRequestAreJudgedAlone(t *testing.T) {
 
 func TestRepeatedAppendAnswersTheFirst(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	s := newStream()
 	first := f.append(newAppend(s, -1, []byte("1"), []byte("2")))[0]
 	again := f.append(newAppend(s, -1, []byte("1"), []byte("2")))[0]
@@ -146,7 +149,7 @@ func TestRepeatedAppendAnswersTheFirst(t *testing.T) {
 
 func TestBadAppendsAreRefused(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	short := newAppend(newStream(), -1, []byte("1"))
 	short.Events[0].EventId = short.Events[0].EventId[:3]
 	large := newAppend(newStream(), -1, make([]byte, embednats.PayloadBytesMax-6<<10))
@@ -176,7 +179,7 @@ func TestBadAppendsAreRefused(t *testing.T) {
 
 func TestMalformedRequestsAreAnswered(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	for _, subject := range []string{recorder.AppendSubject, recorder.ReadSubject, recorder.StreamSubject} {
 		m, err := f.nc.RequestWithContext(t.Context(), subject, []byte{0xff})
 		if err != nil {
@@ -191,7 +194,7 @@ func TestMalformedRequestsAreAnswered(t *testing.T) {
 
 func TestPagesHoldAllInOrder(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	payload := bytes.Repeat([]byte("x"), 100<<10)
 	for range 40 {
 		expectStatus(t, f.append(newAppend(newStream(), -1, payload))[0], logv1.AppendStatus_APPEND_STATUS_RECORDED)
@@ -228,7 +231,7 @@ func TestFramesAnnounceEveryCommit(t *testing.T) {
 	if err := f.nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	next := func() *logv1.Frame {
 		t.Helper()
 		m, err := sub.NextMsg(10 * time.Second)
@@ -275,7 +278,7 @@ func TestFramesAnnounceEveryCommit(t *testing.T) {
 
 func TestSecondRecorderIsRefused(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	_, err := recorder.New(t.Context(), f.nats.Dial, memlog.New(), recorder.Config{Clock: time.Now, Logger: zaptest.NewLogger(t)})
 	if err == nil || !strings.Contains(err.Error(), f.log.ID().String()) {
 		t.Errorf("a second recorder: %v", err)
@@ -293,7 +296,7 @@ func (l *refusing) Refusal() error { return l.why }
 func TestAHeadSaysWhyNothingIsTaken(t *testing.T) {
 	log := &refusing{Log: memlog.New()}
 	f := newFixture(t, log)
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	if a, err := f.far.About(t.Context()); err != nil || a.Refusal != nil || a.LogID != log.ID().String() || a.Dir != "" {
 		t.Errorf("of a log that takes appends: %+v, %v", a, err)
 	}
@@ -306,7 +309,7 @@ func TestAHeadSaysWhyNothingIsTaken(t *testing.T) {
 
 func TestAppendsAreCountedByOutcome(t *testing.T) {
 	f := newFixture(t, memlog.New())
-	f.record()
+	f.record(recorder.Config{Metrics: f.metrics})
 	s := newStream()
 	f.append(newAppend(s, -1, []byte("1")), newAppend(s, 7, []byte("x")), newAppend(s, -5, []byte("y")))
 	f.append(newAppend(s, 0, []byte("2")))

@@ -127,7 +127,9 @@ func (s *Service) report(endpoint string, err error) {
 }
 
 // Publish broadcasts a message on the service's connection.
-func (s *Service) Publish(subject string, data []byte) error { return s.nc.Publish(subject, data) }
+func (s *Service) Publish(subject string, data []byte, header nats.Header) error {
+	return s.nc.PublishMsg(&nats.Msg{Subject: subject, Data: data, Header: header})
+}
 
 // PayloadBytesMax is the largest message that the server carries.
 func (s *Service) PayloadBytesMax() int64 { return s.nc.MaxPayload() }
