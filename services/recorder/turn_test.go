@@ -34,7 +34,7 @@ func TestOneOfSeveralRecordersBroadcasts(t *testing.T) {
 	}
 	shared := recorder.Config{Shared: true}
 	stop := f.record(shared)
-	for round := range uint64(4) {
+	for round := range uint64(2) {
 		another := f.record(shared)
 		who, row := "", 0
 		for frames := 0; row < 4; frames++ { // no other recorder between, for longer than one is waited for

@@ -53,8 +53,10 @@ const ProfileDev = "dev"
 
 // Config says what to start.
 type Config struct {
-	// DataDir is the ledger's folder; it is created. Not used by profile dev.
+	// DataDir is the ledger's folder; it is created. Not used by profile dev, nor where NeedsFolder says that nothing is kept in it.
 	DataDir string
+	// Store is the connection string of the event store, such as esdb://127.0.0.1:2113; empty for the folder's own.
+	Store string
 	// NATSURL is the server to connect to; empty starts one in this process, which then must hold the recorder.
 	NATSURL string
 	// Listen is where the server in this process listens, a loopback address such as 127.0.0.1:4222; a free port where empty.
@@ -139,13 +141,20 @@ func (c *Config) check() error {
 		return fmt.Errorf("start: unused draws cannot be released after %s: name a time, or 0 for never", c.ReleaseDrawsAfter)
 	case c.HTTPListen == "" && c.runs(API):
 		return errors.New("start: the role api serves HTTP: name an address to listen on, or leave the role out")
-	case c.DataDir == "" && c.Profile != ProfileDev && (c.runs(Recorder) || c.runs(Views)):
+	case c.Profile == ProfileDev && c.Store != "":
+		return fmt.Errorf("start: profile %s keeps everything in memory: leave it or the store out", ProfileDev)
+	case c.DataDir == "" && c.NeedsFolder():
 		return errors.New("start: name the ledger's folder, or use profile dev to keep all in memory")
 	}
 	return nil
 }
 
-func (c *Config) runs(role string) bool { return slices.Contains(c.Roles, role) }
+// NeedsFolder tells whether a role keeps something in the ledger's folder. Deciders hold nothing that the log does not.
+func (c *Config) NeedsFolder() bool {
+	return c.Profile != ProfileDev && (c.runs(Recorder) && c.Store == "" || c.runs(Views))
+}
+
+func (c *Config) runs(role string) bool { return len(c.Roles) == 0 || slices.Contains(c.Roles, role) }
 
 // BeyondLoopbackError: an address that other machines reach is refused.
 type BeyondLoopbackError struct{ Listen string }
@@ -294,8 +303,8 @@ func (n *Node) startRecorder(ctx context.Context) error {
 	if err := n.register(logMetrics{log}); err != nil {
 		return err
 	}
-	cfg := recorder.Config{Clock: time.Now, Logger: n.zap, Metrics: n.metrics}
-	if n.folder != nil {
+	cfg := recorder.Config{Shared: n.cfg.Store != "", Clock: time.Now, Logger: n.zap, Metrics: n.metrics}
+	if n.folder != nil && n.cfg.Store == "" {
 		if cfg.Dir, err = filepath.Abs(n.cfg.DataDir); err != nil {
 			return fmt.Errorf("start recorder: %w", err)
 		}

@@ -3,6 +3,7 @@ package boot
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,9 +12,12 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
+	"github.com/allied-ledger/allied/events/kurrentlog"
 	"github.com/allied-ledger/allied/events/memlog"
+	"github.com/allied-ledger/allied/events/wire"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/google/uuid"
 )
 
@@ -31,25 +35,21 @@ func (e *LostLogError) Error() string {
 
 // openLog opens the event store, and refuses one that ends before what the views of its folder have read.
 func (n *Node) openLog(ctx context.Context) (es.Log, error) {
-	if n.folder == nil {
+	if n.folder == nil && n.cfg.Store == "" {
 		return memlog.New(), nil
 	}
 	dir := n.cfg.DataDir
-	marks, err := viewMarks(ctx, filepath.Join(dir, viewsName))
-	if err != nil {
-		return nil, err
-	}
-	if len(marks) > 0 {
-		// Opening would begin another log where there is none.
-		if _, err := filelog.LogID(nil, dir); err != nil {
-			return nil, &LostLogError{dir, marks[0], "the log cannot be found: " + err.Error()}
+	var marks []engine.Checkpoint
+	if n.folder != nil {
+		var err error
+		if marks, err = viewMarks(ctx, filepath.Join(dir, viewsName)); err != nil {
+			return nil, err
 		}
 	}
-	committed, err := n.commits()
-	if err != nil {
-		return nil, err
+	log, err := n.openStore(ctx, len(marks) > 0)
+	if errors.As(err, new(*noLogError)) {
+		return nil, &LostLogError{dir, marks[0], err.Error()}
 	}
-	log, err := filelog.Open(filelog.Config{Dir: dir, Committed: committed, Logger: n.zap})
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,51 @@ func (n *Node) openLog(ctx context.Context) (es.Log, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil
+}
+
+// noLogError: there is no log where one must be.
+type noLogError struct{ err error }
+
+func (e *noLogError) Error() string { return "the log cannot be found: " + e.err.Error() }
+
+// openStore opens the log where the configuration says that it is. Where one must be there already, none is begun.
+func (n *Node) openStore(ctx context.Context, must bool) (es.Log, error) {
+	if n.cfg.Store != "" {
+		log, err := kurrentlog.Open(ctx, kurrentlog.Config{URL: n.cfg.Store, Existing: must, Describe: describe, Logger: n.zap})
+		if errors.Is(err, kurrentlog.ErrNoLog) {
+			err = &noLogError{err}
+		}
+		return log, err
+	}
+	if must {
+		if _, err := filelog.LogID(nil, n.cfg.DataDir); err != nil {
+			return nil, &noLogError{err}
+		}
+	}
+	committed, err := n.commits()
+	if err != nil {
+		return nil, err
+	}
+	return filelog.Open(filelog.Config{Dir: n.cfg.DataDir, Committed: committed, Logger: n.zap})
+}
+
+// describe names a record for the tools of a store's server, and says in JSON what it holds.
+func describe(r es.Record) (eventType string, metadata []byte) {
+	record, err := wire.DecodeRecord(r.Bytes)
+	if err != nil {
+		return "allied.unreadable", nil
+	}
+	doc := readable.NewEntry(es.Entry{Stream: record.GetStream(), Revision: record.GetRevision(), Record: r}, true)
+	metadata, err = json.Marshal(struct {
+		RecordedAt string          `json:"recorded_at"`
+		Envelope   readable.Object `json:"envelope,omitempty"`
+		Event      readable.Object `json:"event,omitempty"`
+		Error      string          `json:"error,omitempty"`
+	}{doc.RecordedAt, doc.Envelope, doc.Event, doc.Error})
+	if err != nil {
+		return record.GetType(), nil
+	}
+	return record.GetType(), metadata
 }
 
 func checkMarks(ctx context.Context, dir string, log es.Log, marks []engine.Checkpoint) error {

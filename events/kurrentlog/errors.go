@@ -1,0 +1,99 @@
+package kurrentlog
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/allied-ledger/allied/events/es"
+)
+
+const remedyRestore = "find out who changed the store, and restore it from a backup; `allied store copy` makes a new store of what can be read"
+
+// DeniedError: the server does not let the ledger append. It is an es.ErrBusy: nothing was recorded.
+type DeniedError struct{ Cause error }
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("the store refuses the ledger's credentials: %s (%s)", e.Cause, e.Remedy())
+}
+
+// Code is what a program branches on.
+func (e *DeniedError) Code() string { return "store_denied" }
+
+// Remedy is what a person does.
+func (e *DeniedError) Remedy() string {
+	return "give the connection string a user that may read and write all streams"
+}
+
+// Unwrap makes it an es.ErrBusy.
+func (e *DeniedError) Unwrap() error { return es.ErrBusy }
+
+// DamagedError answers appends where the store no longer holds what was recorded. It is an es.ErrBusy: nothing was recorded.
+type DamagedError struct{ Damage *es.DamageError }
+
+func (e *DamagedError) Error() string { return e.Damage.Error() }
+
+// Code is what a program branches on.
+func (e *DamagedError) Code() string { return "store_damaged" }
+
+// Remedy is what a person does.
+func (e *DamagedError) Remedy() string { return e.Damage.Remedy }
+
+// Unwrap makes it an es.ErrBusy, and gives the damage.
+func (e *DamagedError) Unwrap() []error { return []error{es.ErrBusy, e.Damage} }
+
+func damage(place string, at es.Position, format string, args ...any) *es.DamageError {
+	return &es.DamageError{File: place, Position: at, Detail: fmt.Sprintf(format, args...), Remedy: remedyRestore}
+}
+
+func isCode(err error, code esdb.ErrorCode) bool {
+	var e *esdb.Error
+	return errors.As(err, &e) && e.IsErrorCode(code)
+}
+
+func isWrongRevision(err error) bool { return isCode(err, esdb.ErrorCodeWrongExpectedVersion) }
+
+// serverStatus is what the server answered, without what the client library makes of it; OK where the server did not answer.
+func serverStatus(err error) *status.Status {
+	var answer interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &answer) {
+		return answer.GRPCStatus()
+	}
+	return nil
+}
+
+// notHandled are the messages with which a server says that it has not tried a request. They come under a status that a lost
+// connection has, too.
+var notHandled = []string{"server is too busy", "server is not ready"}
+
+// sendError is an append's answer where the server has not confirmed it.
+func sendError(stream string, err error) error {
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) {
+		return err
+	}
+	s := serverStatus(err)
+	switch {
+	case isCode(err, esdb.ErrorCodeNotLeader):
+		return fmt.Errorf("%w: append to stream %s: the node is not the cluster's leader any more", es.ErrBusy, stream)
+	case isCode(err, esdb.ErrorCodeStreamDeleted):
+		return &DamagedError{damage("stream "+stream, 0, "the stream was deleted for ever")}
+	case s.Code() == codes.Unauthenticated, s.Code() == codes.PermissionDenied:
+		return &DeniedError{err}
+	case s.Code() == codes.InvalidArgument:
+		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; its setting MaxAppendSize must allow appends of %d bytes",
+			es.ErrInvalid, stream, s.Message(), maxAppendSizeMin)
+	case s.Code() == codes.ResourceExhausted:
+		return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
+	}
+	for _, text := range notHandled {
+		if s.Code() == codes.Unavailable && strings.Contains(strings.ToLower(s.Message()), text) {
+			return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
+		}
+	}
+	return fmt.Errorf("append to stream %s: %w: %w", stream, es.ErrUnknown, err)
+}
