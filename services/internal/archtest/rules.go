@@ -144,7 +144,7 @@ var sleepCalls = map[string][]string{"time": {"Sleep"}}
 var emptyNames = []string{"base", "common", "core", "helper", "helpers", "lib", "misc", "models", "shared", "types", "util", "utils"}
 
 // testLibraries belong to tests, and to packages whose name says that they serve tests.
-var testLibraries = []string{"pgregory.net/rapid", "testing"}
+var testLibraries = []string{"github.com/compose-spec/", "pgregory.net/rapid", "testing"}
 
 // topLevel is what the root of the tree may hold beside dot files.
 var topLevel = []string{
