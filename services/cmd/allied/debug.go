@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -36,7 +38,7 @@ func (c *cli) debugCommand() *cobra.Command {
 			if cmd.Flags().Changed("at") {
 				until = at
 			}
-			return c.debugState(args[0], until)
+			return c.debugState(cmd.Context(), args[0], until)
 		},
 	}
 	state.Flags().Uint64Var(&at, "at", 0, "the last revision to fold (the stream's last where not given)")
@@ -143,7 +145,7 @@ type stateDoc struct {
 	State    any    `json:"state"`
 }
 
-func (c *cli) debugState(streamText string, until uint64) error {
+func (c *cli) debugState(ctx context.Context, streamText string, until uint64) error {
 	stream, err := streamArgument(streamText)
 	if err != nil {
 		return err
@@ -158,13 +160,13 @@ func (c *cli) debugState(streamText string, until uint64) error {
 	var doc *stateDoc
 	switch kind {
 	case pledge.Decider.Kind:
-		doc, err = foldStream(c, pledge.Decider, stream, until)
+		doc, err = foldStream(ctx, c, pledge.Decider, stream, until)
 	case shipment.Decider.Kind:
-		doc, err = foldStream(c, shipment.Decider, stream, until)
+		doc, err = foldStream(ctx, c, shipment.Decider, stream, until)
 	case payment.Decider.Kind:
-		doc, err = foldStream(c, payment.Decider, stream, until)
+		doc, err = foldStream(ctx, c, payment.Decider, stream, until)
 	case imports.Decider.Kind:
-		doc, err = foldStream(c, imports.Decider, stream, until)
+		doc, err = foldStream(ctx, c, imports.Decider, stream, until)
 	default:
 		return usagef("no rules are known for streams of kind %q; use %s", kind, strings.Join([]string{
 			pledge.Decider.Kind, shipment.Decider.Kind, payment.Decider.Kind, imports.Decider.Kind,
@@ -179,19 +181,20 @@ func (c *cli) debugState(streamText string, until uint64) error {
 	return writeJSON(c.stdout, doc)
 }
 
-func foldStream[S, C any](c *cli, decider es.Decider[S, C], stream string, until uint64) (*stateDoc, error) {
-	entries, err := c.scanLog()
+func foldStream[S, C any](ctx context.Context, c *cli, decider es.Decider[S, C], stream string, until uint64) (_ *stateDoc, err error) {
+	log, closeLog, err := c.openLog(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, closeLog()) }()
 	state, events := decider.Initial(stream), uint64(0)
 	doc := &stateDoc{Stream: stream}
-	for e, err := range entries {
+	for e, err := range log.ReadStream(ctx, stream, 0) {
 		if err != nil {
 			return nil, err
 		}
-		if e.Stream != stream || e.Revision > until {
-			continue
+		if e.Revision > until {
+			continue // the rest of the files is checked all the same
 		}
 		fact, err := wire.Decode(e)
 		if err != nil {

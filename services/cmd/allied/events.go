@@ -97,20 +97,23 @@ func streamArgument(text string) (string, error) {
 	return text, nil
 }
 
-// entrySource opens the log's files, or asks the server where one is named.
+// entrySource opens the log, or asks the server where one is named.
 func (c *cli) entrySource(ctx context.Context, o eventsOptions) (iter.Seq2[es.Entry, error], func() error, error) {
-	if c.server == "" {
-		entries, err := c.scanLog()
-		return entries, func() error { return nil }, err
+	var log entryReader
+	var closeLog func() error
+	var err error
+	if c.server != "" {
+		log, closeLog, err = c.connectToRead(ctx)
+	} else {
+		log, closeLog, err = c.openLog(ctx)
 	}
-	ledger, closeLedger, err := c.connectToRead(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	if o.stream != "" {
-		return ledger.ReadStream(ctx, o.stream, 0), closeLedger, nil
+		return log.ReadStream(ctx, o.stream, 0), closeLog, nil
 	}
-	return ledger.Read(ctx, es.Position(o.after)), closeLedger, nil
+	return log.Read(ctx, es.Position(o.after)), closeLog, nil
 }
 
 func listEvents(entries iter.Seq2[es.Entry, error], o eventsOptions, out *eventWriter) (listed, faults int, err error) {
@@ -118,7 +121,7 @@ func listEvents(entries iter.Seq2[es.Entry, error], o eventsOptions, out *eventW
 		if err != nil {
 			return listed, faults, err
 		}
-		if uint64(e.Position) <= o.after || o.stream != "" && e.Stream != o.stream {
+		if uint64(e.Position) <= o.after {
 			continue
 		}
 		doc := readable.NewEntry(e, o.decode)

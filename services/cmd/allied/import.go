@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/kurrentlog"
+	"github.com/allied-ledger/allied/events/memlog"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/importing/kiel"
@@ -140,37 +142,29 @@ func (l *lateLedger) Read(ctx context.Context, after es.Position) iter.Seq2[es.E
 	return ledger.Read(ctx, after)
 }
 
-// rehearsalLedger is what a dry run reads: the server, the folder's files, or nothing where no ledger has begun. It begins none.
+// rehearsalLedger is what a dry run reads: the server, the log as it lies there, or nothing where no ledger has begun. It begins none.
 func (c *cli) rehearsalLedger(ctx context.Context) (kiel.Ledger, func() error, error) {
 	if c.server != "" {
 		return c.connectToRead(ctx)
 	}
 	noClose := func() error { return nil }
-	if err := checkFolder(c.dataDir, true); err != nil {
-		return nil, nil, err
+	if c.store == "" {
+		if err := checkFolder(c.dataDir, true); err != nil {
+			return nil, nil, err
+		}
+		if _, err := os.Stat(logDir(c.dataDir)); errors.Is(err, fs.ErrNotExist) {
+			return readOnlyLedger{memlog.New()}, noClose, nil
+		}
 	}
-	if _, err := os.Stat(logDir(c.dataDir)); errors.Is(err, fs.ErrNotExist) {
-		return readOnlyLedger{func(func(es.Entry, error) bool) {}}, noClose, nil
+	log, closeLog, err := c.openLog(ctx)
+	if errors.Is(err, kurrentlog.ErrNoLog) {
+		return readOnlyLedger{memlog.New()}, noClose, nil
 	}
-	entries, err := c.scanLog()
-	return readOnlyLedger{entries}, noClose, err
+	return readOnlyLedger{log}, closeLog, err
 }
 
 // readOnlyLedger is a log that takes no commands.
-type readOnlyLedger struct{ entries iter.Seq2[es.Entry, error] }
-
-func (l readOnlyLedger) Read(_ context.Context, after es.Position) iter.Seq2[es.Entry, error] {
-	return func(yield func(es.Entry, error) bool) {
-		for e, err := range l.entries {
-			if err == nil && e.Position <= after {
-				continue
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}
-}
+type readOnlyLedger struct{ entryReader }
 
 func (readOnlyLedger) SubmitAll(context.Context, iter.Seq[*apiv1.Command], func(int, *apiv1.Command, *apiv1.Answer) error) error {
 	return errors.New("a dry run sends no commands")

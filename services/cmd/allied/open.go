@@ -11,6 +11,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/filelog"
+	"github.com/allied-ledger/allied/events/kurrentlog"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/query"
@@ -51,18 +52,19 @@ func isTerminal(stream any) bool {
 
 // connectToWrite reaches the ledger for commands; a folder that is not there yet is begun.
 func (c *cli) connectToWrite(ctx context.Context) (*client.Client, func() error, error) {
-	return c.connect(ctx, boot.Target{Server: c.server, DataDir: c.dataDir})
+	return c.connect(ctx, false)
 }
 
 // connectToRead reaches the ledger for queries; a folder that is not there is an error.
 func (c *cli) connectToRead(ctx context.Context) (*client.Client, func() error, error) {
-	return c.connect(ctx, boot.Target{Server: c.server, DataDir: c.dataDir, ReadOnly: true})
+	return c.connect(ctx, true)
 }
 
-func (c *cli) connect(ctx context.Context, target boot.Target) (*client.Client, func() error, error) {
+func (c *cli) connect(ctx context.Context, readOnly bool) (*client.Client, func() error, error) {
+	target := boot.Target{Server: c.server, DataDir: c.dataDir, Store: c.store, ReadOnly: readOnly}
 	if target.Server != "" {
 		target.DataDir = ""
-	} else if err := checkFolder(target.DataDir, !target.ReadOnly); err != nil {
+	} else if err := checkFolder(target.DataDir, !readOnly || c.store != ""); err != nil {
 		return nil, nil, err
 	}
 	ledger, closeLedger, err := boot.Connect(ctx, target, c.logger(zapcore.WarnLevel))
@@ -91,18 +93,73 @@ func checkFolder(dir string, mayBegin bool) error {
 	return nil
 }
 
-// scanLog reads the log's files as they are: read-only, beside a server or without one.
-func (c *cli) scanLog() (iter.Seq2[es.Entry, error], error) {
-	if err := c.checkLog(); err != nil {
-		return nil, err
+// entryReader reads a log, wherever it is.
+type entryReader interface {
+	Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, error]
+	ReadStream(ctx context.Context, stream string, from uint64) iter.Seq2[es.Entry, error]
+}
+
+// logReader reads a log without a server.
+type logReader interface {
+	entryReader
+	// Head is where the log ends.
+	Head(ctx context.Context) (es.Head, error)
+}
+
+// openLog opens the log to be read as it is, beside a server or without one: the folder's files, or the store.
+func (c *cli) openLog(ctx context.Context) (log logReader, closeLog func() error, err error) {
+	if c.store != "" {
+		log, err := boot.OpenStore(ctx, kurrentlog.Config{URL: c.store, ReadOnly: true, Logger: c.logger(zapcore.WarnLevel)})
+		if err != nil {
+			return nil, nil, err
+		}
+		return log, log.Close, nil
 	}
-	return filelog.Scan(nil, c.dataDir), nil
+	if err := c.checkLog(); err != nil {
+		return nil, nil, err
+	}
+	return files{c.dataDir}, func() error { return nil }, nil
+}
+
+// files are the log's files in a ledger's folder.
+type files struct{ dir string }
+
+// Read implements logReader. The files are read from their beginning, which checks all of them.
+func (f files) Read(_ context.Context, after es.Position) iter.Seq2[es.Entry, error] {
+	return f.only(func(e es.Entry) bool { return e.Position > after })
+}
+
+// ReadStream implements logReader.
+func (f files) ReadStream(_ context.Context, stream string, from uint64) iter.Seq2[es.Entry, error] {
+	return f.only(func(e es.Entry) bool { return e.Stream == stream && e.Revision >= from })
+}
+
+// Head implements logReader. Every byte of the files is checked.
+func (f files) Head(context.Context) (es.Head, error) {
+	report, err := filelog.Verify(nil, f.dir)
+	if err != nil {
+		report, err = filelog.Verify(nil, f.dir) // beside a server a mark may have been read while it was written
+	}
+	return report.Head, err
+}
+
+func (f files) only(wanted func(es.Entry) bool) iter.Seq2[es.Entry, error] {
+	return func(yield func(es.Entry, error) bool) {
+		for e, err := range filelog.Scan(nil, f.dir) {
+			if (err != nil || wanted(e)) && !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // checkLog says early and plainly why there is no log to read.
 func (c *cli) checkLog() error {
-	if c.server != "" {
+	switch {
+	case c.server != "":
 		return usagef("this reads the log's files and not a server; give --data instead of --server")
+	case c.store != "":
+		return usagef("this reads the files of a ledger's own log, which a store has not; leave --store out, or ask the store's own tools")
 	}
 	if err := checkFolder(c.dataDir, false); err != nil {
 		return err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/filelog"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/client"
@@ -51,16 +50,18 @@ type replayDoc struct {
 	Built []string `json:"built,omitempty"`
 }
 
-func (c *cli) replay(ctx context.Context, verify bool) error {
-	entries, err := c.scanLog()
+func (c *cli) replay(ctx context.Context, verify bool) (err error) {
+	log, closeLog, err := c.openLog(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	entries := log.Read(ctx, 0)
 	began := time.Now()
 	var result *engine.Result
 	var built []string
 	if verify {
-		if built, err = c.prepareVerify(ctx); err != nil {
+		if built, err = c.prepareVerify(ctx, log); err != nil {
 			return verificationFailure(err)
 		}
 		began = time.Now()
@@ -89,15 +90,12 @@ func (c *cli) replay(ctx context.Context, verify bool) error {
 
 // prepareVerify checks every byte of the log's files, and lets views that are behind catch up, or be built where there are none; it names
 // these. Where all views are at the log's end, nothing is opened to write.
-func (c *cli) prepareVerify(ctx context.Context) (built []string, err error) {
-	report, err := filelog.Verify(nil, c.dataDir)
-	if err != nil {
-		report, err = filelog.Verify(nil, c.dataDir) // beside a server a mark may have been read while it was written
-	}
+func (c *cli) prepareVerify(ctx context.Context, log logReader) (built []string, err error) {
+	head, err := log.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	absent, behind, err := c.keptViews(ctx, report.Head.Position)
+	absent, behind, err := c.keptViews(ctx, head.Position)
 	if err != nil || len(absent) == 0 && !behind {
 		return nil, err
 	}

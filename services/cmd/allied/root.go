@@ -20,6 +20,7 @@ type cli struct {
 
 	server  string
 	dataDir string
+	store   string
 	form    string
 	quiet   bool
 }
@@ -95,6 +96,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.server, "server", "", "address of a running ledger, such as nats://127.0.0.1:4222")
 	flags.StringVar(&c.dataDir, "data", defaultDataDir, "folder of the ledger")
+	flags.StringVar(&c.store, "store", "", "event store, such as esdb://host:2113 (KurrentDB), instead of the folder's own")
 	flags.StringVarP(&c.form, "output", "o", formTable, "form of the data: "+strings.Join(forms, ", "))
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary on standard error; errors stay")
 	root.SetFlagErrorFunc(flagError)
@@ -110,6 +112,12 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found
 func (c *cli) checkGlobal(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("server") && cmd.Flags().Changed("data") {
 		return usagef("--server and --data name two ledgers; give one of them")
+	}
+	if c.server != "" && c.store != "" {
+		return usagef("--server and --store name two ledgers; give one of them")
+	}
+	if c.store != "" && !strings.HasPrefix(c.store, "esdb://") && !strings.HasPrefix(c.store, "esdb+discover://") {
+		return usagef("--store %q is no connection string of a store, such as esdb://host:2113; --data names a folder", c.store)
 	}
 	if strings.HasPrefix(c.server, "http://") || strings.HasPrefix(c.server, "https://") {
 		return usagef("--server %s is an address of HTTP; give the other one that `allied serve` prints, such as nats://127.0.0.1:4222", c.server)

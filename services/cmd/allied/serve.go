@@ -83,11 +83,11 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	cfg := boot.Config{
-		DataDir: c.dataDir, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
+		DataDir: c.dataDir, Store: c.store, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
 		HTTPInsecure: o.insecure,
 		Logger:       newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
-	if !o.keepsFiles() {
+	if !c.keepsFiles(o) {
 		cfg.DataDir = ""
 	}
 	if o.listen != noListen {
@@ -107,9 +107,9 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 	return errors.Join(err, node.Close(closeCtx))
 }
 
-// keepsFiles tells whether a folder is needed: deciders hold nothing that the log does not.
-func (o serveOptions) keepsFiles() bool {
-	return o.profile != boot.ProfileDev && (o.runs(boot.Recorder) || o.runs(boot.Views))
+func (c *cli) keepsFiles(o serveOptions) bool {
+	cfg := boot.Config{Profile: o.profile, Roles: o.roles, Store: c.store}
+	return cfg.NeedsFolder()
 }
 
 func (o serveOptions) runs(role string) bool {
@@ -143,7 +143,7 @@ func (c *cli) checkServe(o serveOptions) error {
 		return usagef("--sample sends commands of pledges, and --roles %s leaves out who decides them: add %s, or leave the sample out",
 			strings.Join(o.roles, ","), boot.Pledges)
 	}
-	if !o.keepsFiles() {
+	if !c.keepsFiles(o) {
 		return nil
 	}
 	return checkFolder(c.dataDir, true)
@@ -213,7 +213,7 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	switch {
 	case o.profile == boot.ProfileDev:
 		b.WriteString(", in memory: what is recorded ends with it")
-	case o.keepsFiles():
+	case c.keepsFiles(o):
 		fmt.Fprintf(&b, ", folder %s", c.dataDir)
 	}
 	if len(o.roles) > 0 {
@@ -233,7 +233,7 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	if dir, err := os.Getwd(); err == nil {
 		fmt.Fprintf(&b, "  cd %s\n", quoted(dir))
 	}
-	whole := o.profile == "" && len(o.roles) == 0 // the folder holds all that commands need
+	whole := o.profile == "" && len(o.roles) == 0 && c.store == "" // the folder holds all that commands need
 	for _, command := range o.worthTrying(whole) {
 		reach := "--server " + node.URL()
 		if whole {

@@ -23,9 +23,11 @@ const (
 // ErrUnavailable: the ledger cannot be reached; nothing was done.
 var ErrUnavailable = errors.New("ledger unavailable")
 
-// Target names a ledger: a server's address, or a folder.
+// Target names a ledger: a server's address, or where it is kept.
 type Target struct {
-	Server, DataDir string
+	Server string
+	// DataDir and Store are as in Config.
+	DataDir, Store string
 	// ReadOnly: queries only. A folder that is not there is not created.
 	ReadOnly bool
 }
@@ -39,7 +41,7 @@ func Dial(url string, opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// Connect returns a client of the ledger, and what disconnects it. A folder that is served is reached through its server; for another the
+// Connect returns a client of the ledger, and what disconnects it. A folder that is served is reached through its server; otherwise the
 // needed roles run in this process until then. A query of it sees all that is recorded. A folder that cannot be written answers queries from
 // views at its log's end, else with a *FrozenError.
 func Connect(ctx context.Context, t Target, log *zap.Logger) (*client.Client, func() error, error) {
@@ -50,11 +52,18 @@ func Connect(ctx context.Context, t Target, log *zap.Logger) (*client.Client, fu
 		}
 		return client.New(nc, client.Config{Logger: log}), closing(nc), nil
 	}
-	c, disconnect, err := ConnectServing(ctx, t.DataDir, log)
-	if c != nil || err != nil {
+	cfg := Config{
+		DataDir: t.DataDir, Store: t.Store, Roles: []string{Recorder, Pledges, Shipments, Payments, Imports}, Logger: log, unlistened: true,
+	}
+	if t.ReadOnly {
+		cfg.Roles = []string{Recorder, Views}
+	}
+	if !cfg.NeedsFolder() {
+		cfg.DataDir = ""
+	} else if c, disconnect, err := ConnectServing(ctx, t.DataDir, log); c != nil || err != nil {
 		return c, disconnect, err
 	}
-	return connectHere(ctx, t, log)
+	return connectHere(ctx, t, cfg)
 }
 
 // ConnectServing returns a client of the server that serves a folder now, and what disconnects it; nil where nobody does. It starts nothing.
@@ -90,17 +99,15 @@ func closing(nc *nats.Conn) func() error {
 	}
 }
 
-func connectHere(ctx context.Context, t Target, log *zap.Logger) (*client.Client, func() error, error) {
-	cfg := Config{DataDir: t.DataDir, Roles: []string{Recorder, Pledges, Shipments, Payments, Imports}, Logger: log, unlistened: true}
-	if t.ReadOnly {
-		cfg.Roles = []string{Recorder, Views}
+func connectHere(ctx context.Context, t Target, cfg Config) (*client.Client, func() error, error) {
+	if t.ReadOnly && t.Store == "" {
 		if _, err := os.Stat(filepath.Join(t.DataDir, logName)); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil, fmt.Errorf("no ledger in %s: name another folder with --data, or begin one with `allied serve` or `allied import`", t.DataDir)
 		}
 	}
 	n, err := Start(ctx, cfg)
-	if t.ReadOnly && isForbidden(err) {
-		n, err = startFrozen(ctx, t.DataDir, log)
+	if t.ReadOnly && t.Store == "" && isForbidden(err) {
+		n, err = startFrozen(ctx, t.DataDir, cfg.Logger)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -117,5 +124,5 @@ func connectHere(ctx context.Context, t Target, log *zap.Logger) (*client.Client
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
-	return client.New(nc, client.Config{Logger: log}), func() error { nc.Close(); return stop() }, nil
+	return client.New(nc, client.Config{Logger: cfg.Logger}), func() error { nc.Close(); return stop() }, nil
 }

@@ -67,7 +67,7 @@ func (e *noLogError) Error() string { return "the log cannot be found: " + e.err
 // openStore opens the log where the configuration says that it is. Where one must be there already, none is begun.
 func (n *Node) openStore(ctx context.Context, must bool) (es.Log, error) {
 	if n.cfg.Store != "" {
-		log, err := kurrentlog.Open(ctx, kurrentlog.Config{URL: n.cfg.Store, Existing: must, Describe: describe, Logger: n.zap})
+		log, err := OpenStore(ctx, kurrentlog.Config{URL: n.cfg.Store, Existing: must, Logger: n.zap})
 		if errors.Is(err, kurrentlog.ErrNoLog) {
 			err = &noLogError{err}
 		}
@@ -83,6 +83,16 @@ func (n *Node) openStore(ctx context.Context, must bool) (es.Log, error) {
 		return nil, err
 	}
 	return filelog.Open(filelog.Config{Dir: n.cfg.DataDir, Committed: committed, Logger: n.zap})
+}
+
+// OpenStore opens the log in a store's server, whose own tools are told what the records hold.
+func OpenStore(ctx context.Context, cfg kurrentlog.Config) (es.Log, error) {
+	cfg.Describe = describe
+	log, err := kurrentlog.Open(ctx, cfg)
+	if err != nil {
+		return nil, err // and not a log that is nil
+	}
+	return log, nil
 }
 
 // describe names a record for the tools of a store's server, and says in JSON what it holds.
