@@ -140,12 +140,20 @@ func openReader(path string, immutable bool) (*sql.DB, error) {
 	return db, err
 }
 
-func open(path, params string) (*sql.DB, error) {
+// address names the file and how to open it, as SQLite reads it.
+func address(path, params string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open views %s: %w", path, err)
+		return "", fmt.Errorf("open views %s: %w", path, err)
 	}
-	name := (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("%s&_pragma=busy_timeout(%d)", params, busyMillisMax)}).String()
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("%s&_pragma=busy_timeout(%d)", params, busyMillisMax)}).String(), nil
+}
+
+func open(path, params string) (*sql.DB, error) {
+	name, err := address(path, params)
+	if err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open views %s: %w", path, err)
