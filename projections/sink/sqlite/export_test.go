@@ -1,4 +1,4 @@
 package sqlite
 
 // LimitMemory sets what a statement may add to the memory of the process.
-func (q *Queries) LimitMemory(bytesMax int64) { q.memoryBytesMax = bytesMax }
+func (q *Queries) LimitMemory(mebibytesMax int64) { q.memoryMiBMax = mebibytesMax }

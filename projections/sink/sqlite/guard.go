@@ -105,7 +105,7 @@ func (a *asked) watched(ctx context.Context, do func() error) error {
 				done = nil
 			case <-tick.C:
 			}
-			if residentBytes()-before > a.queries.memoryBytesMax {
+			if residentBytes()-before > a.queries.memoryMiBMax<<20 {
 				a.swollen.Store(true)
 			}
 			if ctx.Err() != nil || a.swollen.Load() { // again with every tick: SQLite forgets what comes before a statement has begun

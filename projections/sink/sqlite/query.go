@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	// valueBytesMax bounds one text or bytes that a statement makes, and the statement.
-	valueBytesMax = 16 << 20
-	// memoryBytesMax bounds what a statement may add to the memory of the process: what it sorts and gathers is kept there, and never in a file.
-	memoryBytesMax = 1 << 30
+	// valueMiBMax bounds one text or bytes that a statement makes, and the statement.
+	valueMiBMax = 16
+	// memoryMiBMax bounds what a statement may add to the memory of the process: what it sorts and gathers is kept there, and never in a file.
+	memoryMiBMax = 1024
 )
 
 // Queries answer SQL of people from a file that they never write.
 type Queries struct {
 	reader
-	memoryBytesMax int64
+	memoryMiBMax int64
 }
 
 var _ engine.Queryable = (*Queries)(nil)
@@ -53,7 +53,7 @@ func OpenQueries(path string) (*Queries, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &Queries{reader{path: path, read: sql.OpenDB(connector(name)), frozen: r.frozen}, memoryBytesMax}
+	q := &Queries{reader{path: path, read: sql.OpenDB(connector(name)), frozen: r.frozen}, memoryMiBMax}
 	q.read.SetMaxIdleConns(-1) // what one statement was allowed and shown is not left to the next
 	return q, nil
 }
@@ -120,7 +120,7 @@ type asked struct {
 // prepare compiles the statement against the tables, to learn the kinds of its columns and what is wrong with it, and then puts in the place
 // of each table what is shown of it.
 func (a *asked) prepare(ctx context.Context) error {
-	if _, err := sqlite.Limit(a.conn, sqlite3.SQLITE_LIMIT_LENGTH, valueBytesMax); err != nil {
+	if _, err := sqlite.Limit(a.conn, sqlite3.SQLITE_LIMIT_LENGTH, valueMiBMax<<20); err != nil {
 		return a.queries.explain("query", err)
 	}
 	setup := []string{"PRAGMA temp_store = memory"}
@@ -302,14 +302,14 @@ func (a *asked) explain(err error) error {
 	}
 	if a.swollen.Load() {
 		return &es.Refusal{
-			Code: "query_failed", Reason: fmt.Sprintf("it needs more than the %d MiB of memory that a query has", a.queries.memoryBytesMax>>20),
+			Code: "query_failed", Reason: fmt.Sprintf("it needs more than the %d MiB of memory that a query has", a.queries.memoryMiBMax),
 			Remedy: "ask for less at a time",
 		}
 	}
 	said := strings.TrimPrefix(strings.TrimSuffix(own.Error(), fmt.Sprintf(" (%d)", own.Code())), "SQL logic error: ")
 	switch own.Code() & 0xff {
 	case sqlite3.SQLITE_TOOBIG:
-		return &es.Refusal{Code: "query_failed", Reason: fmt.Sprintf("a text or bytes of it exceed %d MiB", valueBytesMax>>20), Remedy: "ask for less at a time"}
+		return &es.Refusal{Code: "query_failed", Reason: fmt.Sprintf("a text or bytes of it exceed %d MiB", valueMiBMax), Remedy: "ask for less at a time"}
 	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_RANGE:
 		if a.columns != nil { // it was understood, and met something in the rows
 			return &es.Refusal{Code: "query_failed", Reason: said, Remedy: "leave the row out, or ask for it in another way"}

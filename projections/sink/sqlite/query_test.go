@@ -262,7 +262,7 @@ func TestAQueryEndsWithItsContext(t *testing.T) {
 
 func TestAQueryThatGathersTooMuchEnds(t *testing.T) {
 	q, _ := shelved(t, "5")
-	q.LimitMemory(64 << 20)
+	q.LimitMemory(64)
 	_, _, err := asked(t.Context(), q, "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(DISTINCT x || '"+strings.Repeat("x", 1000)+"') FROM n")
 	if err == nil || !strings.Contains(err.Error(), "query_failed: it needs more than the 64 MiB of memory") {
 		t.Error(err)

@@ -102,7 +102,7 @@ func (c *cli) scanLog() (iter.Seq2[es.Entry, error], error) {
 // checkLog says early and plainly why there is no log to read.
 func (c *cli) checkLog() error {
 	if c.server != "" {
-		return usagef("this reads the log's files and not a server; give --data instead of --server")
+		return usagef("this reads the files in a ledger's folder and not a server; give --data instead of --server")
 	}
 	if err := checkFolder(c.dataDir, false); err != nil {
 		return err
