@@ -86,20 +86,11 @@ func (q *Queries) Query(ctx context.Context, specs []engine.Spec, statement stri
 		return err
 	}
 	var answered error // fn's own, which needs no place added
-	err = inSnapshot(ctx, conn, func(tx *sql.Tx) error {
+	err = transactOn(ctx, conn, &sql.TxOptions{ReadOnly: true}, func(tx *sql.Tx) error {
 		answered, err = a.answer(ctx, tx, fn)
 		return err
 	})
 	return errors.Join(answered, err)
-}
-
-// inSnapshot is transact on a connection that is there.
-func inSnapshot(ctx context.Context, conn *sql.Conn, do func(*sql.Tx) error) error {
-	tx, err := conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(tx), tx.Rollback())
 }
 
 // asked is one statement and the connection of its own.

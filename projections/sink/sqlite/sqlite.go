@@ -325,6 +325,11 @@ func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*sql
 		return err
 	}
 	defer conn.Close() // only returns it to the pool
+	return transactOn(ctx, conn, opts, do)
+}
+
+// transactOn is transact on a connection that is there.
+func transactOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOptions, do func(*sql.Tx) error) error {
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), opts)
 	if err != nil {
 		return err
