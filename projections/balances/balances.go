@@ -22,17 +22,17 @@ import (
 // rows, sum to zero. Basis is that of the asset, and empty for quantities; a row with an empty asset counts values that are undisclosed on
 // its basis.
 var Spec = engine.Spec{Name: "balances", Version: 4, Tables: []engine.Table{
-	{Name: "balances", Key: 7, Columns: []engine.Column{
-		{Name: "donor", Kind: engine.Text},
-		{Name: "beneficiary", Kind: engine.Text},
-		{Name: "category", Kind: engine.Text},
-		{Name: "instrument", Kind: engine.Text},
-		{Name: "stage", Kind: engine.Text},
-		{Name: "basis", Kind: engine.Text},
-		{Name: "asset", Kind: engine.Text},
-		{Name: "reached", Kind: engine.Amount},
-		{Name: "standing", Kind: engine.Amount},
-		{Name: "unknown", Kind: engine.Int},
+	{Name: "balances", Key: 7, About: "What reached and what stands at every stage", Columns: []engine.Column{
+		{Name: "donor", Kind: engine.Text, About: "who gives, such as NOR"},
+		{Name: "beneficiary", Kind: engine.Text, About: "who receives, such as UKR"},
+		{Name: "category", Kind: engine.Text, About: "what for, such as MIL.AIRDEF"},
+		{Name: "instrument", Kind: engine.Text, About: "in_kind, service, grant, loan, guarantee, swap, appropriation, unknown; guarantees and swaps enter a total only by name"},
+		{Name: "stage", Kind: engine.Text, About: "a rung of the ladder, such as committed, or an account beside it, such as over:allocated; stages never add"},
+		{Name: "basis", Kind: engine.Text, About: "valuation basis, such as donor_stated; empty for quantities; bases never add"},
+		{Name: "asset", Kind: engine.Text, About: "what is counted and in which unit, such as EUR/2@donor_stated; empty where the row counts undisclosed values"},
+		{Name: "reached", Kind: engine.Amount, About: "all that ever came to the stage, in the smallest unit of the asset"},
+		{Name: "standing", Kind: engine.Amount, About: "what stands there now; over all rows of an asset they sum to zero"},
+		{Name: "unknown", Kind: engine.Int, About: "how many values are undisclosed, which are never zero"},
 	}},
 	registers.Table("balances_registers"),
 }}

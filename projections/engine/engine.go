@@ -54,13 +54,16 @@ type Table struct {
 	// Hidden tables hold what Fold needs and no reader should see, such as registers. They are restored and compared, and do not enter
 	// the state hash.
 	Hidden bool
+	// About says to a person what a row is; empty where the table is hidden. What is said is not part of the fingerprint.
+	About string
 }
 
-// Column declares one column. Null permits null.
+// Column declares one column. Null permits null. About says to a person what it holds, and what its null or empty text means.
 type Column struct {
-	Name string
-	Kind Kind
-	Null bool
+	Name  string
+	Kind  Kind
+	Null  bool
+	About string
 }
 
 // Kind is what a column holds.

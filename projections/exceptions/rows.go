@@ -57,24 +57,24 @@ const (
 // Spec declares the view. When a fact was recorded, and at which place in the log, stands in a hidden table: state hashes are of facts, and
 // the same for two ledgers that hold them.
 var Spec = engine.Spec{Name: "exceptions", Version: 14, Tables: append([]engine.Table{
-	exceptionTable: {Name: "exceptions", Key: 1, Columns: []engine.Column{
-		idColumn:          {Name: "id", Kind: engine.Text}, // UUID
-		kindColumn:        {Name: "kind", Kind: engine.Text},
-		resolvedColumn:    {Name: "resolved", Kind: engine.Bool},
-		causeColumn:       {Name: "cause", Kind: engine.Text}, // observed, overridden, happened; empty where no cap is in question
-		streamColumn:      {Name: "stream", Kind: engine.Text},
-		pledgeColumn:      {Name: "pledge", Kind: engine.Text}, // stream; empty for none
-		lineColumn:        {Name: "line", Kind: engine.Text},   // UUID; empty for none
-		drawColumn:        {Name: "draw", Kind: engine.Text},   // UUID; empty for none
-		donorColumn:       {Name: "donor", Kind: engine.Text},
-		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text},
-		categoryColumn:    {Name: "category", Kind: engine.Text},
-		assetColumn:       {Name: "asset", Kind: engine.Text},                // empty where nothing is counted
-		amountColumn:      {Name: "amount", Kind: engine.Amount, Null: true}, // as raised
-		openColumn:        {Name: "open", Kind: engine.Amount, Null: true},   // what of it is not resolved
-		eventColumn:       {Name: "event", Kind: engine.Text},                // UUID
-		effectiveColumn:   {Name: "effective", Kind: engine.Day, Null: true}, // the latest day; null where no date is known
-		detailColumn:      {Name: "detail", Kind: engine.Text},
+	exceptionTable: {Name: "exceptions", Key: 1, About: "What the facts leave open, one row for each; none is ever deleted", Columns: []engine.Column{
+		idColumn:          {Name: "id", Kind: engine.Text, About: "UUID of the exception"},
+		kindColumn:        {Name: "kind", Kind: engine.Text, About: "what is open, such as over_allocated or doubtful; `allied exceptions --help` has them all"},
+		resolvedColumn:    {Name: "resolved", Kind: engine.Bool, About: "a later fact has resolved it"},
+		causeColumn:       {Name: "cause", Kind: engine.Text, About: "observed, overridden, happened; empty where no cap is in question"},
+		streamColumn:      {Name: "stream", Kind: engine.Text, About: "stream that it is about: a pledge, shipment or payment"},
+		pledgeColumn:      {Name: "pledge", Kind: engine.Text, About: "stream of the pledge that it is about; empty for none"},
+		lineColumn:        {Name: "line", Kind: engine.Text, About: "UUID of the pledge's line; empty for none"},
+		drawColumn:        {Name: "draw", Kind: engine.Text, About: "UUID of the draw; empty for none"},
+		donorColumn:       {Name: "donor", Kind: engine.Text, About: "who gives, such as NOR"},
+		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text, About: "who receives, such as UKR"},
+		categoryColumn:    {Name: "category", Kind: engine.Text, About: "what for, such as MIL.AIRDEF; empty where none is known"},
+		assetColumn:       {Name: "asset", Kind: engine.Text, About: "what is counted and in which unit; empty where nothing is counted"},
+		amountColumn:      {Name: "amount", Kind: engine.Amount, Null: true, About: "as raised, in the smallest unit of the asset; null where nothing is counted"},
+		openColumn:        {Name: "open", Kind: engine.Amount, Null: true, About: "what of the amount is not resolved; null where nothing is counted"},
+		eventColumn:       {Name: "event", Kind: engine.Text, About: "UUID of the event that raised it"},
+		effectiveColumn:   {Name: "effective", Kind: engine.Day, Null: true, About: "the latest day that the fact may have been on; null where no date is known"},
+		detailColumn:      {Name: "detail", Kind: engine.Text, About: "what is said of it, such as the flag"},
 	}},
 	placeTable: {Name: "exception_places", Key: 1, Hidden: true, Columns: []engine.Column{
 		{Name: "id", Kind: engine.Text},

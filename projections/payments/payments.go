@@ -41,21 +41,21 @@ const (
 
 // Spec declares the view.
 var Spec = engine.Spec{Name: "payments", Version: 4, Tables: []engine.Table{
-	paymentTable: {Name: "payments", Key: 1, Columns: append([]engine.Column{
-		streamColumn:      {Name: "stream", Kind: engine.Text},
-		donorColumn:       {Name: "donor", Kind: engine.Text},
-		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text},
-		statusColumn:      {Name: "status", Kind: engine.Text},           // instructed, accepted, rejected, booked, returned
-		firstColumn:       {Name: "first", Kind: engine.Day, Null: true}, // the earliest day of its facts; null where no date is known
-		lastColumn:        {Name: "last", Kind: engine.Day, Null: true},  // the latest
-		eventsColumn:      {Name: "events", Kind: engine.Int},            // how many facts
-		drawColumn:        {Name: "draw", Kind: engine.Text},             // UUID
-		pledgeColumn:      {Name: "pledge", Kind: engine.Text},           // stream
-		allocationColumn:  {Name: "allocation", Kind: engine.Text},       // UUID of the pledge's line
-		categoryColumn:    {Name: "category", Kind: engine.Text},
-		instrumentColumn:  {Name: "instrument", Kind: engine.Text},
-		assetColumn:       {Name: "asset", Kind: engine.Text},    // in which it is instructed
-		acceptedColumn:    {Name: "accepted", Kind: engine.Bool}, // the bank has taken the instruction
+	paymentTable: {Name: "payments", Key: 1, About: "One row for each payment", Columns: append([]engine.Column{
+		streamColumn:      {Name: "stream", Kind: engine.Text, About: "stream of the payment: payment- and a UUID"},
+		donorColumn:       {Name: "donor", Kind: engine.Text, About: "who gives, such as NOR"},
+		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text, About: "who receives, such as UKR"},
+		statusColumn:      {Name: "status", Kind: engine.Text, About: "instructed, accepted, rejected, booked, returned"},
+		firstColumn:       {Name: "first", Kind: engine.Day, Null: true, About: "the earliest day of its facts; null where no date is known"},
+		lastColumn:        {Name: "last", Kind: engine.Day, Null: true, About: "the latest day of its facts; null where no date is known"},
+		eventsColumn:      {Name: "events", Kind: engine.Int, About: "how many facts"},
+		drawColumn:        {Name: "draw", Kind: engine.Text, About: "UUID of the draw on the pledge"},
+		pledgeColumn:      {Name: "pledge", Kind: engine.Text, About: "stream of the pledge that it draws on"},
+		allocationColumn:  {Name: "allocation", Kind: engine.Text, About: "UUID of the pledge's line"},
+		categoryColumn:    {Name: "category", Kind: engine.Text, About: "what for, such as MIL.AIRDEF"},
+		instrumentColumn:  {Name: "instrument", Kind: engine.Text, About: "in_kind, service, grant, loan, guarantee, swap, appropriation, unknown; guarantees and swaps enter a total only by name"},
+		assetColumn:       {Name: "asset", Kind: engine.Text, About: "in which it is instructed, such as EUR/2@donor_stated"},
+		acceptedColumn:    {Name: "accepted", Kind: engine.Bool, About: "the bank has taken the instruction, which books nothing"},
 	}, append(figureColumns(), textColumns()...)...)},
 	bookingTable: {Name: "payment_bookings", Key: 2, Hidden: true, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text},
@@ -79,35 +79,35 @@ var Spec = engine.Spec{Name: "payments", Version: 4, Tables: []engine.Table{
 // figureColumns are in the instructed asset up to drawn, and in the booked asset from booked_amount.
 func figureColumns() []engine.Column {
 	return []engine.Column{
-		{Name: "instructed", Kind: engine.Amount},          // reached, net of what was rejected or returned to be owed again
-		{Name: "instructed_standing", Kind: engine.Amount}, // and not booked
-		{Name: "booked", Kind: engine.Amount},              // reached, without charges, net of what was returned to be owed again
-		{Name: "booked_standing", Kind: engine.Amount},     // and not returned
-		{Name: "charges", Kind: engine.Amount},             // what somebody kept on the way
-		{Name: "returned", Kind: engine.Amount},            // all that came back
-		{Name: "returned_open", Kind: engine.Amount},       // the part of it that is owed again
-		{Name: "drawn", Kind: engine.Amount},               // what the instruction asked to be paid, whatever came of it
-		{Name: "booked_amount", Kind: engine.Amount},       // what stands booked
-		{Name: "principal", Kind: engine.Amount},           // of a loan, still to be paid back
-		{Name: "interest", Kind: engine.Amount},            // of a loan, due and not paid
+		{Name: "instructed", Kind: engine.Amount, About: "reached, net of what was rejected or returned to be owed again"},
+		{Name: "instructed_standing", Kind: engine.Amount, About: "instructed and not booked"},
+		{Name: "booked", Kind: engine.Amount, About: "reached, without charges, net of what was returned to be owed again"},
+		{Name: "booked_standing", Kind: engine.Amount, About: "booked and not returned"},
+		{Name: "charges", Kind: engine.Amount, About: "what somebody kept on the way"},
+		{Name: "returned", Kind: engine.Amount, About: "all that came back"},
+		{Name: "returned_open", Kind: engine.Amount, About: "the part of what came back that is owed again"},
+		{Name: "drawn", Kind: engine.Amount, About: "what the instruction asked to be paid, whatever came of it"},
+		{Name: "booked_amount", Kind: engine.Amount, About: "in the booked asset: what stands booked"},
+		{Name: "principal", Kind: engine.Amount, About: "in the booked asset: of a loan, still to be paid back"},
+		{Name: "interest", Kind: engine.Amount, About: "in the booked asset: of a loan, due and not paid"},
 	}
 }
 
 func textColumns() []engine.Column {
 	return []engine.Column{
-		{Name: "booked_asset", Kind: engine.Text}, // empty before a booking
-		{Name: "bank_code", Kind: engine.Text},    // the bank's latest ISO 20022 status or reason
-		{Name: "point", Kind: engine.Text},        // of the latest booking: debited, at_intermediary, credited; empty before one
-		{Name: "bank_reference", Kind: engine.Text},
-		{Name: "debtor", Kind: engine.Text},
-		{Name: "debtor_account", Kind: engine.Text},
-		{Name: "debtor_agent", Kind: engine.Text},
-		{Name: "creditor", Kind: engine.Text},
-		{Name: "creditor_account", Kind: engine.Text},
-		{Name: "creditor_agent", Kind: engine.Text},
-		{Name: "end_to_end_id", Kind: engine.Text},
-		{Name: "uetr", Kind: engine.Text},
-		{Name: "tranche", Kind: engine.Text}, // UUID; empty for none
+		{Name: "booked_asset", Kind: engine.Text, About: "in which it was booked; empty before a booking"},
+		{Name: "bank_code", Kind: engine.Text, About: "the bank's latest ISO 20022 status or reason; empty where it gave none"},
+		{Name: "point", Kind: engine.Text, About: "of the latest booking: debited, at_intermediary, credited; empty before one"},
+		{Name: "bank_reference", Kind: engine.Text, About: "of the latest booking; empty where the bank gave none"},
+		{Name: "debtor", Kind: engine.Text, About: "who pays, as instructed; empty where it is not stated"},
+		{Name: "debtor_account", Kind: engine.Text, About: "the account that pays, as instructed; empty where it is not stated"},
+		{Name: "debtor_agent", Kind: engine.Text, About: "the bank that pays, as instructed; empty where it is not stated"},
+		{Name: "creditor", Kind: engine.Text, About: "who is paid, as instructed; empty where it is not stated"},
+		{Name: "creditor_account", Kind: engine.Text, About: "the account that is paid, as instructed; empty where it is not stated"},
+		{Name: "creditor_agent", Kind: engine.Text, About: "the bank that is paid, as instructed; empty where it is not stated"},
+		{Name: "end_to_end_id", Kind: engine.Text, About: "ISO 20022 end-to-end id; empty where there is none"},
+		{Name: "uetr", Kind: engine.Text, About: "unique end-to-end transaction reference; empty where there is none"},
+		{Name: "tranche", Kind: engine.Text, About: "UUID of the tranche; empty for none"},
 	}
 }
 

@@ -31,47 +31,47 @@ const (
 // Spec declares the view. Stages, bases and assets of pledge_amounts are those of the view balances; the standing amounts of one pledge in
 // one asset sum to zero.
 var Spec = engine.Spec{Name: "pledges", Version: 5, Tables: []engine.Table{
-	pledgeTable: {Name: "pledges", Key: 1, Columns: []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "donor", Kind: engine.Text},
-		{Name: "beneficiary", Kind: engine.Text},
-		{Name: "title", Kind: engine.Text},
-		{Name: "status", Kind: engine.Text},           // open, fulfilled, lapsed
-		{Name: "first", Kind: engine.Day, Null: true}, // the earliest day of its facts; null where no date is known
-		{Name: "last", Kind: engine.Day, Null: true},  // the latest
-		{Name: "events", Kind: engine.Int},            // how many facts
-		{Name: "unknown", Kind: engine.Int},           // undisclosed values, over all stages and bases
-		{Name: "over", Kind: engine.Bool},             // something stands beyond a cap
-		{Name: "flags", Kind: engine.Text},            // codes in order, separated by blanks
+	pledgeTable: {Name: "pledges", Key: 1, About: "One row for each pledge", Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text, About: "stream of the pledge: pledge- and a UUID"},
+		{Name: "donor", Kind: engine.Text, About: "who gives, such as NOR"},
+		{Name: "beneficiary", Kind: engine.Text, About: "who receives, such as UKR"},
+		{Name: "title", Kind: engine.Text, About: "as stated; empty where it has none"},
+		{Name: "status", Kind: engine.Text, About: "open, fulfilled, lapsed"},
+		{Name: "first", Kind: engine.Day, Null: true, About: "the earliest day of its facts; null where no date is known"},
+		{Name: "last", Kind: engine.Day, Null: true, About: "the latest day of its facts; null where no date is known"},
+		{Name: "events", Kind: engine.Int, About: "how many facts"},
+		{Name: "unknown", Kind: engine.Int, About: "undisclosed values, over all stages and bases"},
+		{Name: "over", Kind: engine.Bool, About: "something stands beyond a cap"},
+		{Name: "flags", Kind: engine.Text, About: "codes of what is to be known about its facts, in order, separated by blanks"},
 	}},
-	referenceTable: {Name: "pledge_references", Key: 4, Columns: []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "publisher", Kind: engine.Text},
-		{Name: "release", Kind: engine.Text},
-		{Name: "external_id", Kind: engine.Text},
+	referenceTable: {Name: "pledge_references", Key: 4, About: "How the sources call a pledge", Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text, About: "stream of the pledge"},
+		{Name: "publisher", Kind: engine.Text, About: "who published the source"},
+		{Name: "release", Kind: engine.Text, About: "of which release of the source"},
+		{Name: "external_id", Kind: engine.Text, About: "what the source calls it; a reference, never a key"},
 	}},
-	lineTable: {Name: "pledge_lines", Key: 2, Columns: []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "number", Kind: engine.Int}, // in the order of the facts, from 1
-		{Name: "line", Kind: engine.Text},  // the line's UUID
-		{Name: "stage", Kind: engine.Text}, // where the line entered: announced, contingent, committed, allocated
-		{Name: "title", Kind: engine.Text},
-		{Name: "category", Kind: engine.Text},
-		{Name: "instrument", Kind: engine.Text},
-		{Name: "control_asset", Kind: engine.Text}, // empty where no value is stated
-		{Name: "firmness", Kind: engine.Text},      // of a commitment, else empty
-		{Name: "effective", Kind: engine.Text},
-		{Name: "flags", Kind: engine.Text},
+	lineTable: {Name: "pledge_lines", Key: 2, About: "The commitments and allocations of a pledge", Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text, About: "stream of the pledge"},
+		{Name: "number", Kind: engine.Int, About: "in the order of the facts, from 1"},
+		{Name: "line", Kind: engine.Text, About: "UUID of the line"},
+		{Name: "stage", Kind: engine.Text, About: "where the line entered: announced, contingent, committed, allocated"},
+		{Name: "title", Kind: engine.Text, About: "as stated; empty where it has none"},
+		{Name: "category", Kind: engine.Text, About: "what for, such as MIL.AIRDEF"},
+		{Name: "instrument", Kind: engine.Text, About: "in_kind, service, grant, loan, guarantee, swap, appropriation, unknown; guarantees and swaps enter a total only by name"},
+		{Name: "control_asset", Kind: engine.Text, About: "the asset that caps and draws of the line go by; empty where no value is stated"},
+		{Name: "firmness", Kind: engine.Text, About: "firm, stated, unknown; of a commitment, else empty"},
+		{Name: "effective", Kind: engine.Text, About: "when it took effect, as closely as the source says"},
+		{Name: "flags", Kind: engine.Text, About: "codes, as those of the pledge"},
 	}},
-	amountTable: {Name: "pledge_amounts", Key: 5, Columns: []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "number", Kind: engine.Int},
-		{Name: "stage", Kind: engine.Text},
-		{Name: "basis", Kind: engine.Text},
-		{Name: "asset", Kind: engine.Text}, // empty where values on the basis are undisclosed
-		{Name: "reached", Kind: engine.Amount},
-		{Name: "standing", Kind: engine.Amount},
-		{Name: "unknown", Kind: engine.Int},
+	amountTable: {Name: "pledge_amounts", Key: 5, About: "The books of each line of a pledge", Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text, About: "stream of the pledge"},
+		{Name: "number", Kind: engine.Int, About: "the line, as in pledge_lines"},
+		{Name: "stage", Kind: engine.Text, About: "as in balances"},
+		{Name: "basis", Kind: engine.Text, About: "as in balances"},
+		{Name: "asset", Kind: engine.Text, About: "as in balances; empty where values on the basis are undisclosed"},
+		{Name: "reached", Kind: engine.Amount, About: "all that ever came to the stage, in the smallest unit of the asset"},
+		{Name: "standing", Kind: engine.Amount, About: "what stands there now; over one pledge they sum to zero in each asset"},
+		{Name: "unknown", Kind: engine.Int, About: "how many values are undisclosed"},
 	}},
 	registerTable: registers.Table("pledges_registers"),
 }}

@@ -42,36 +42,36 @@ const (
 
 // Spec declares the view.
 var Spec = engine.Spec{Name: "shipments", Version: 2, Tables: []engine.Table{
-	shipmentTable: {Name: "shipments", Key: 1, Columns: []engine.Column{
-		streamColumn:      {Name: "stream", Kind: engine.Text},
-		donorColumn:       {Name: "donor", Kind: engine.Text},
-		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text},
-		titleColumn:       {Name: "title", Kind: engine.Text},
-		statusColumn:      {Name: "status", Kind: engine.Text},           // planned, dispatched, arrived, handed_over, closed
-		firstColumn:       {Name: "first", Kind: engine.Day, Null: true}, // the earliest day of its facts; null where no date is known
-		{Name: "last", Kind: engine.Day, Null: true}, // the latest
-		{Name: "events", Kind: engine.Int},           // how many facts
-		{Name: "dispatched_from", Kind: engine.Text}, // the places as stated, each the latest; empty where none was
-		{Name: "arrived_at", Kind: engine.Text},      // a hub on the way
-		{Name: "handed_over_at", Kind: engine.Text},  //
-		{Name: "point", Kind: engine.Text},           // of the latest hand-over: departure, port, hub, beneficiary, unstated; empty before one
-		{Name: "evidence", Kind: engine.Text},        // of the latest hand-over: signed, claim; empty before one
-		{Name: "signatory", Kind: engine.Text},       // of the latest hand-over
-		{Name: "verifier", Kind: engine.Text},        // of the latest verification
-		{Name: "manifest_hash", Kind: engine.Text},   // sha256:… of the latest dispatch; empty where it has no manifest
+	shipmentTable: {Name: "shipments", Key: 1, About: "One row for each shipment", Columns: []engine.Column{
+		streamColumn:      {Name: "stream", Kind: engine.Text, About: "stream of the shipment: shipment- and a UUID"},
+		donorColumn:       {Name: "donor", Kind: engine.Text, About: "who gives, such as NOR"},
+		beneficiaryColumn: {Name: "beneficiary", Kind: engine.Text, About: "who receives, such as UKR"},
+		titleColumn:       {Name: "title", Kind: engine.Text, About: "as stated; empty where it has none"},
+		statusColumn:      {Name: "status", Kind: engine.Text, About: "planned, dispatched, arrived, handed_over, closed"},
+		firstColumn:       {Name: "first", Kind: engine.Day, Null: true, About: "the earliest day of its facts; null where no date is known"},
+		{Name: "last", Kind: engine.Day, Null: true, About: "the latest day of its facts; null where no date is known"},
+		{Name: "events", Kind: engine.Int, About: "how many facts"},
+		{Name: "dispatched_from", Kind: engine.Text, About: "the place as stated, the latest; empty where none was"},
+		{Name: "arrived_at", Kind: engine.Text, About: "a hub on the way, as stated, the latest; empty where none was"},
+		{Name: "handed_over_at", Kind: engine.Text, About: "the place as stated, the latest; empty where none was"},
+		{Name: "point", Kind: engine.Text, About: "of the latest hand-over: departure, port, hub, beneficiary, unstated; empty before one"},
+		{Name: "evidence", Kind: engine.Text, About: "of the latest hand-over: signed, claim; empty before one"},
+		{Name: "signatory", Kind: engine.Text, About: "of the latest hand-over; empty where none is named"},
+		{Name: "verifier", Kind: engine.Text, About: "of the latest verification; empty before one"},
+		{Name: "manifest_hash", Kind: engine.Text, About: "sha256:… of the latest dispatch; empty where it has no manifest"},
 	}},
-	lineTable: {Name: "shipment_lines", Key: 2, Columns: lineColumns()},
-	discrepancyTable: {Name: "discrepancies", Key: 2, Columns: []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "number", Kind: engine.Int},                // in the order of the facts, from 1
-		{Name: "event", Kind: engine.Text},                // the event's UUID
-		{Name: "kind", Kind: engine.Text},                 // short, over, damaged, unmanifested
-		{Name: "draw", Kind: engine.Text},                 // of the line that it is about
-		{Name: "asset", Kind: engine.Text},                // the line's; empty where it cannot be counted
-		{Name: "amount", Kind: engine.Amount, Null: true}, // null where none is known
-		{Name: "serials", Kind: engine.Int},               // how many serial numbers it names
-		{Name: "effective", Kind: engine.Text},
-		{Name: "reversed", Kind: engine.Bool}, // it was recorded in error
+	lineTable: {Name: "shipment_lines", Key: 2, About: "What a shipment carries: a line for each draw", Columns: lineColumns()},
+	discrepancyTable: {Name: "discrepancies", Key: 2, About: "Where what came differs from what was sent", Columns: []engine.Column{
+		{Name: "stream", Kind: engine.Text, About: "stream of the shipment"},
+		{Name: "number", Kind: engine.Int, About: "in the order of the facts, from 1"},
+		{Name: "event", Kind: engine.Text, About: "UUID of the event"},
+		{Name: "kind", Kind: engine.Text, About: "short, over, damaged, unmanifested"},
+		{Name: "draw", Kind: engine.Text, About: "UUID of the draw of the line that it is about"},
+		{Name: "asset", Kind: engine.Text, About: "the line's; empty where it cannot be counted"},
+		{Name: "amount", Kind: engine.Amount, Null: true, About: "in the smallest unit of the asset; null where none is known"},
+		{Name: "serials", Kind: engine.Int, About: "how many serial numbers it names"},
+		{Name: "effective", Kind: engine.Text, About: "when it was found, as closely as the source says"},
+		{Name: "reversed", Kind: engine.Bool, About: "it was recorded in error"},
 	}},
 	moveTable: {Name: "shipment_moves", Key: 2, Hidden: true, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text},
@@ -86,18 +86,22 @@ var Spec = engine.Spec{Name: "shipments", Version: 2, Tables: []engine.Table{
 // The figures of a line without an asset are zero on the rungs that it is on: it cannot be counted.
 func lineColumns() []engine.Column {
 	columns := []engine.Column{
-		{Name: "stream", Kind: engine.Text},
-		{Name: "number", Kind: engine.Int},      // in the order of the plans, from 1
-		{Name: "draw", Kind: engine.Text},       // UUID
-		{Name: "pledge", Kind: engine.Text},     // stream
-		{Name: "allocation", Kind: engine.Text}, // UUID of the pledge's line
-		{Name: "category", Kind: engine.Text},
-		{Name: "instrument", Kind: engine.Text},
-		{Name: "asset", Kind: engine.Text}, // empty where the allocation has neither value nor quantity
+		{Name: "stream", Kind: engine.Text, About: "stream of the shipment"},
+		{Name: "number", Kind: engine.Int, About: "in the order of the plans, from 1"},
+		{Name: "draw", Kind: engine.Text, About: "UUID of the draw on the pledge"},
+		{Name: "pledge", Kind: engine.Text, About: "stream of the pledge that it draws on"},
+		{Name: "allocation", Kind: engine.Text, About: "UUID of the pledge's line"},
+		{Name: "category", Kind: engine.Text, About: "what for, such as MIL.AIRDEF"},
+		{Name: "instrument", Kind: engine.Text, About: "in_kind, service, grant, loan, guarantee, swap, appropriation, unknown; guarantees and swaps enter a total only by name"},
+		{Name: "asset", Kind: engine.Text, About: "what is counted and in which unit; empty where the allocation has neither value nor quantity"},
 	}
 	for _, s := range rungs {
-		for _, what := range []string{"_reached", "_standing", "_over"} { // over: what of reached no lower rung gave
-			columns = append(columns, engine.Column{Name: term.Word(s) + what, Kind: engine.Amount, Null: true})
+		for _, figure := range []struct{ name, about string }{
+			{"_reached", "all that ever came to the stage, in the smallest unit of the asset; null where nothing did"},
+			{"_standing", "what stands there now; null where nothing ever did"},
+			{"_over", "the part of what reached it that no lower rung gave; null where nothing ever did"},
+		} {
+			columns = append(columns, engine.Column{Name: term.Word(s) + figure.name, Kind: engine.Amount, Null: true, About: figure.about})
 		}
 	}
 	return columns

@@ -140,12 +140,20 @@ func openReader(path string, immutable bool) (*sql.DB, error) {
 	return db, err
 }
 
-func open(path, params string) (*sql.DB, error) {
+// address names the file and how to open it, as SQLite reads it.
+func address(path, params string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("open views %s: %w", path, err)
+		return "", fmt.Errorf("open views %s: %w", path, err)
 	}
-	name := (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("%s&_pragma=busy_timeout(%d)", params, busyMillisMax)}).String()
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: fmt.Sprintf("%s&_pragma=busy_timeout(%d)", params, busyMillisMax)}).String(), nil
+}
+
+func open(path, params string) (*sql.DB, error) {
+	name, err := address(path, params)
+	if err != nil {
+		return nil, err
+	}
 	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("open views %s: %w", path, err)
@@ -317,6 +325,11 @@ func transact(ctx context.Context, db *sql.DB, opts *sql.TxOptions, do func(*sql
 		return err
 	}
 	defer conn.Close() // only returns it to the pool
+	return transactOn(ctx, conn, opts, do)
+}
+
+// transactOn is transact on a connection that is there.
+func transactOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOptions, do func(*sql.Tx) error) error {
 	tx, err := conn.BeginTx(context.WithoutCancel(ctx), opts)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func refusedQuery(err error) error {
 	switch r.Code {
 	case "behind", "view_behind", "busy":
 		code = exitUnavailable
-	case "view_failed", "view_stopped", "answer_too_large", "not_found", "ambiguous":
+	case "view_failed", "view_stopped", "answer_too_large", "not_found", "ambiguous", "query_failed":
 		code = exitFailure
 	}
 	text := r.Reason

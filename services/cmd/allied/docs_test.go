@@ -110,7 +110,7 @@ func playConsole(t *testing.T, block string) string {
 	return b.String()
 }
 
-var positions = regexp.MustCompile(`position \d+|(?m)^ +\d+( +\d+ +\d+) +\d+ +\d+( +\d+)  [0-9a-f-]{36}$|^ +\d+ +\d+ +\d+ +\d+  |^[a-z_]+ +\d+  [A-Z]{3}[A-Z-]* `)
+var positions = regexp.MustCompile(`position \d+|@\d+|(?m)^ +\d+( +\d+ +\d+) +\d+ +\d+( +\d+)  [0-9a-f-]{36}$|^ +\d+ +\d+ +\d+ +\d+  |^[a-z_]+ +\d+  [A-Z]{3}[A-Z-]* `)
 
 // keepVarying returns old where it differs from got in nothing but these. Ordinals and counts of events do not vary: they tell that the sample has changed.
 func keepVarying(old, got string) string {

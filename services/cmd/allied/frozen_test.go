@@ -109,7 +109,7 @@ func TestACopyThatNobodyMayWriteCanBeAudited(t *testing.T) {
 	must(t, append(someQuery, "--data", dir)...)
 	copied := frozen(t, dir)
 	for _, args := range [][]string{
-		someQuery, {"pledges"}, {"pledge", "show", "EX-1"}, {"events", "--decode"}, {"debug", "frame", "1042"}, {"debug", "state", dayStream}, {"replay", "--verify"},
+		someQuery, {"pledges"}, {"sql", "SELECT * FROM pledges"}, {"pledge", "show", "EX-1"}, {"events", "--decode"}, {"debug", "frame", "1042"}, {"debug", "state", dayStream}, {"replay", "--verify"},
 	} {
 		want := try(t, "", append(args, "--data", dir, "-o", "json")...)
 		got := asAuditor(t, copied, append(args, "-o", "json")...)
@@ -147,7 +147,7 @@ func TestAFrozenCopySaysWhatIsBehind(t *testing.T) {
 		{frozen(t, unjoined), exitNotAllowed, []string{"its last commits", "copy the folder"}},
 		{frozen(t, spoiled), exitVerify, []string{"lacks its table balances", "in a copy of it"}},
 	} {
-		for _, args := range [][]string{someQuery, {"replay", "--verify"}} {
+		for _, args := range [][]string{someQuery, {"sql", "SELECT 1"}, {"replay", "--verify"}} {
 			r := asAuditor(t, test.dir, args...)
 			r.refused(t, test.code, test.want...)
 			if strings.Contains(r.stderr, "remove") || strings.Contains(r.stderr, "delete") {

@@ -157,7 +157,7 @@ func (f files) only(wanted func(es.Entry) bool) iter.Seq2[es.Entry, error] {
 func (c *cli) checkLog() error {
 	switch {
 	case c.server != "":
-		return usagef("this reads the log's files and not a server; give --data instead of --server")
+		return usagef("this reads the files in a ledger's folder and not a server; give --data instead of --server")
 	case c.store != "":
 		return usagef("this reads the files of a ledger's own log, which a store has not; leave --store out, or ask the store's own tools")
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap/zapcore"
 )
 
 func (c *cli) replayCommand() *cobra.Command {
@@ -134,9 +135,16 @@ func (c *cli) keptViews(ctx context.Context, pos es.Position) (absent []string, 
 }
 
 // catchUp waits until the views hold all that the log holds: those of the server, or of this process where nobody serves the folder. A
-// folder in use by a process that serves nobody is compared as it is.
+// folder in use by a process that serves nobody is taken as it is.
 func (c *cli) catchUp(ctx context.Context) error {
-	ledger, closeLedger, err := c.connectToRead(ctx)
+	ledger, closeLedger, err := boot.ConnectServing(ctx, c.dataDir, c.logger(zapcore.WarnLevel))
+	switch {
+	case err != nil:
+		return err
+	case ledger != nil:
+		return errors.Join(awaitViews(ctx, ledger), closeLedger())
+	}
+	_, closeLedger, err = c.connectToRead(ctx) // which waits for the views of this process, and finds those of a frozen folder at the log's end
 	var inUse *boot.InUseError
 	switch {
 	case errors.As(err, &inUse):
@@ -144,7 +152,7 @@ func (c *cli) catchUp(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	return errors.Join(awaitViews(ctx, ledger), closeLedger())
+	return closeLedger()
 }
 
 func awaitViews(ctx context.Context, ledger *client.Client) error {
