@@ -41,7 +41,7 @@ func (e *DamagedError) Error() string { return e.Damage.Error() }
 func (e *DamagedError) Code() string { return "store_damaged" }
 
 // Remedy is what a person does.
-func (e *DamagedError) Remedy() string { return e.Damage.Remedy }
+func (e *DamagedError) Remedy() string { return remedyRestore }
 
 // Unwrap makes it an es.ErrBusy, and gives the damage.
 func (e *DamagedError) Unwrap() []error { return []error{es.ErrBusy, e.Damage} }

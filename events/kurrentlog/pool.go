@@ -32,14 +32,20 @@ var settings = []string{
 	"nodepreference", "tls", "tlscafile", "tlsverifycert", "usercertfile", "userkeyfile",
 }
 
+// Place is a connection string without its password.
+func Place(url string) string {
+	at := strings.LastIndex(url, "@")
+	if at < 0 {
+		return url
+	}
+	scheme, credentials, _ := strings.Cut(url[:at], "://")
+	user, _, _ := strings.Cut(credentials, ":")
+	return scheme + "://" + user + url[at:]
+}
+
 // parse reads a connection string.
 func parse(text string, log *zap.Logger) (server, error) {
-	place := text
-	if at := strings.LastIndex(text, "@"); at >= 0 {
-		scheme, credentials, _ := strings.Cut(text[:at], "://")
-		user, _, _ := strings.Cut(credentials, ":")
-		place = scheme + "://" + user + text[at:]
-	}
+	place := Place(text)
 	fail := func(err error) (server, error) {
 		return server{}, fmt.Errorf("connection string %s: %w; write it as esdb://host:2113 or esdb+discover://host:2113", place, err)
 	}

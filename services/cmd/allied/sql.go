@@ -94,8 +94,10 @@ func (c *cli) readQuery(args []string) (string, error) {
 }
 
 func (c *cli) sql(ctx context.Context, query string) error {
-	if err := c.checkLog(); err != nil {
-		return err
+	if c.store == "" {
+		if err := c.checkLog(); err != nil {
+			return err
+		}
 	}
 	if err := c.catchUp(ctx); err != nil {
 		return refusedQuery(err)

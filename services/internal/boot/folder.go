@@ -62,8 +62,8 @@ var leftovers = []string{
 	policiesName, policiesName + "-wal", policiesName + "-shm", streamsName, "lost+found",
 }
 
-// checkForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.
-func checkForeign(dir string) error {
+// CheckForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.
+func CheckForeign(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -90,7 +90,7 @@ type folder struct {
 
 // lockFolder creates the folder and takes it. The lock falls with the process, however it ends.
 func lockFolder(dir string) (*folder, error) {
-	if err := checkForeign(dir); err != nil {
+	if err := CheckForeign(dir); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -23,7 +23,7 @@ var areas = []struct {
 	{"Commands of imports", []string{"events/imports", "services/imports"}},
 	{"Rows of a file that is imported", []string{"services/importing"}},
 	{"Sending a command, and drawing on a pledge", []string{"services/client", "services/internal/reservation"}},
-	{"The event store", []string{"services/recorder", "events/filelog"}},
+	{"The event store", []string{"services/recorder", "events/filelog", "events/kurrentlog"}},
 	{"Questions to views", []string{"projections", "services/query", "services/internal/boot", "services/internal/remotelog"}},
 	{"Requests over HTTP", []string{"services/gateway"}},
 }

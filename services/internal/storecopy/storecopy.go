@@ -74,15 +74,8 @@ func Copy(ctx context.Context, from Source, to Target, o Options) (Report, error
 	if o.Progress == nil {
 		o.Progress = func(uint64, uint64) {}
 	}
-	entries, stop := iter.Pull2(from.Read(ctx, 0))
+	next, stop := pull(ctx, from, r.From.Events)
 	defer stop()
-	next := func() (e es.Entry, ok bool, err error) {
-		e, err, ok = entries()
-		if err != nil {
-			return e, false, fmt.Errorf("read the source: %w", err)
-		}
-		return e, ok && e.Ordinal < r.From.Events, nil
-	}
 	if r.Found, err = compare(to.Read(ctx, 0), next, func(done uint64) { o.Progress(done, r.From.Events) }); err != nil {
 		return r, err
 	}
@@ -115,16 +108,36 @@ func Verify(ctx context.Context, from Source, to Target, r Report, progress func
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
-	entries, stop := iter.Pull2(from.Read(ctx, 0))
+	next, stop := pull(ctx, from, r.From.Events)
 	defer stop()
-	n, err := compare(to.Read(ctx, 0), func() (e es.Entry, ok bool, err error) {
-		e, err, ok = entries()
-		return e, ok && err == nil && e.Ordinal < r.From.Events, err
-	}, func(done uint64) { progress(done, r.From.Events) })
+	n, err := compare(to.Read(ctx, 0), next, func(done uint64) { progress(done, r.From.Events) })
 	if err == nil && n != r.From.Events {
 		err = &DifferenceError{n, fmt.Sprintf("the source holds %d events, and the copy ends here", r.From.Events)}
 	}
 	return err
+}
+
+// Until yields the first entries of a log, as many as its events were.
+func Until(entries iter.Seq2[es.Entry, error], events uint64) iter.Seq2[es.Entry, error] {
+	return func(yield func(es.Entry, error) bool) {
+		for e, err := range entries {
+			if err == nil && e.Ordinal >= events || !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// pull returns a source's entries one by one; ok is false after the last of them.
+func pull(ctx context.Context, from Source, events uint64) (next func() (e es.Entry, ok bool, err error), stop func()) {
+	entries, stop := iter.Pull2(Until(from.Read(ctx, 0), events))
+	return func() (es.Entry, bool, error) {
+		e, err, ok := entries()
+		if err != nil {
+			return e, false, fmt.Errorf("read the source: %w", err)
+		}
+		return e, ok, nil
+	}, stop
 }
 
 // compare holds a target's entries to the source's, and returns how many there are.
