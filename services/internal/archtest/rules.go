@@ -97,6 +97,7 @@ var technologies = map[string][]string{
 	"github.com/schollz/progressbar/": {"services/cmd/allied"},
 	"github.com/spf13/":               {"services/cmd/allied"},
 	"github.com/xuri/excelize/":       {"services/importing", "services/exporting"},
+	"google.golang.org/grpc":           {"events/kurrentlog"},
 	"modernc.org/sqlite":              {"projections/sink/sqlite"},
 }
 

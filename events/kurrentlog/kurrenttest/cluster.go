@@ -1,0 +1,86 @@
+package kurrenttest
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
+	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+)
+
+// cluster is the nodes of a store, one of which leads. All serve the same contents at once: the lag of real followers is not shown.
+type cluster struct {
+	mu     sync.Mutex
+	nodes  []*Node
+	leader *Node
+}
+
+func (c *cluster) join(n *Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = append(c.nodes, n)
+	if c.leader == nil {
+		c.leader = n
+	}
+}
+
+func (c *cluster) members() ([]*Node, *Node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.nodes), c.leader
+}
+
+// Lead makes a node the leader; nil leaves the cluster without one, as during an election.
+func (s *Store) Lead(n *Node) {
+	s.cluster.mu.Lock()
+	defer s.cluster.mu.Unlock()
+	s.cluster.leader = n
+}
+
+func requiresLeader(ctx context.Context) bool {
+	values := metadata.ValueFromIncomingContext(ctx, headerRequiresLeader)
+	return len(values) > 0 && (values[0] == "true" || values[0] == "True")
+}
+
+// leads lets a write through at the leader.
+func (n *Node) leads(context.Context) error { return n.refuseUnlessLeader() }
+
+func (n *Node) refuseUnlessLeader() error {
+	if _, leader := n.store.cluster.members(); leader == n {
+		return nil
+	}
+	return n.pointToLeader()
+}
+
+// pointToLeader tells who leads; without a leader, a node is not ready for what only a leader may do.
+func (n *Node) pointToLeader() error {
+	_, leader := n.store.cluster.members()
+	if leader == nil || !leader.running() {
+		return notReady()
+	}
+	return notLeader(leader.host, leader.port)
+}
+
+func noLeaderInfo() error { return refuse(codes.Unknown, "No leader info available in response") }
+
+// gossiper serves the members of the cluster: its method has the name of another that a node serves.
+type gossiper Node
+
+// Read serves Gossip.Read. A stopped node is told as dead.
+func (g *gossiper) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, error) {
+	nodes, leader := (*Node)(g).store.cluster.members()
+	info := &gossip.ClusterInfo{}
+	for _, n := range nodes {
+		state := gossip.MemberInfo_Follower
+		if n == leader {
+			state = gossip.MemberInfo_Leader
+		}
+		info.Members = append(info.Members, &gossip.MemberInfo{
+			State: state, IsAlive: n.running(), HttpEndPoint: &gossip.EndPoint{Address: n.host, Port: uint32(n.port)},
+		})
+	}
+	return info, nil
+}
