@@ -40,13 +40,27 @@ func (s *Store) Lead(n *Node) {
 	s.cluster.leader = n
 }
 
+// requiresLeader reports whether the caller wants the leader alone (ServiceBase.cs, GetRequiresLeader). The client v4.2.0 never says so by itself: it writes
+// the header where incoming calls keep theirs (esdb/options.go, configureGrpcCall).
 func requiresLeader(ctx context.Context) bool {
 	values := metadata.ValueFromIncomingContext(ctx, headerRequiresLeader)
 	return len(values) > 0 && (values[0] == "true" || values[0] == "True")
 }
 
-// leads lets a write through at the leader.
-func (n *Node) leads(context.Context) error { return n.refuseUnlessLeader() }
+// leads lets a write through. A follower refuses it only when the caller requires the leader; else it forwards it, which here is to write it itself
+// (ClusterVNodeController.cs, HandleAsNonLeader and ForwardRequest).
+func (n *Node) leads(ctx context.Context) error {
+	if requiresLeader(ctx) {
+		return n.refuseUnlessLeader()
+	}
+	switch _, leader := n.store.cluster.members(); {
+	case leader == nil:
+		return notReady()
+	case !leader.running():
+		return refuse(codes.Aborted, "Operation timed out: Forwarding timeout") // RpcExceptions.cs, Timeout; the real one comes after seconds
+	}
+	return nil
+}
 
 func (n *Node) refuseUnlessLeader() error {
 	if _, leader := n.store.cluster.members(); leader == n {
