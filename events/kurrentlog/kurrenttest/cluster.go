@@ -3,6 +3,7 @@ package kurrenttest
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -97,4 +98,20 @@ func (g *gossiper) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, er
 		})
 	}
 	return info, nil
+}
+
+// Nodes gives the nodes of the store in the order in which they were first started.
+func (s *Store) Nodes() []*Node {
+	nodes, _ := s.cluster.members()
+	return nodes
+}
+
+// URL is the connection string of all nodes, from which a client finds the leader by gossip.
+func (s *Store) URL() string {
+	nodes, _ := s.cluster.members()
+	endpoints := make([]string, len(nodes))
+	for i, n := range nodes {
+		endpoints[i] = n.Endpoint()
+	}
+	return nodes[0].url(strings.Join(endpoints, ","))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -102,7 +103,10 @@ func (n *Node) stop(how func(*grpc.Server)) error {
 	}
 	close(drain)
 	how(server)
-	return <-served
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began to serve
+		return fmt.Errorf("stop node %s: %w", n.address(), err)
+	}
+	return nil
 }
 
 // Cut cuts all connections, and goes on to serve.
@@ -116,7 +120,9 @@ func (n *Node) Cut() {
 }
 
 // URL is the connection string of this node alone.
-func (n *Node) URL() string {
+func (n *Node) URL() string { return n.url(n.Endpoint()) }
+
+func (n *Node) url(endpoints string) string {
 	user := ""
 	if n.config.Username != "" {
 		user = n.config.Username + ":" + n.config.Password + "@"
@@ -125,7 +131,7 @@ func (n *Node) URL() string {
 	if n.config.Authority != nil {
 		tls = "tls=true&tlsCaFile=" + n.config.Authority.File
 	}
-	return fmt.Sprintf("esdb://%s%s?%s", user, n.Endpoint(), tls)
+	return fmt.Sprintf("esdb://%s%s?%s", user, endpoints, tls)
 }
 
 // Endpoint is host:port.
