@@ -41,6 +41,16 @@ func (s *Store) Lead(n *Node) {
 	s.cluster.leader = n
 }
 
+// forgetIDs loses what the leader remembers of ids when its process ends (IndexWriter.cs keeps committed events in memory).
+func (s *Store) forgetIDs(n *Node) {
+	if _, leader := s.cluster.members(); leader != n {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.known)
+}
+
 // requiresLeader reports whether the caller wants the leader alone (ServiceBase.cs, GetRequiresLeader). The client v4.2.0 never says so by itself: it writes
 // the header where incoming calls keep theirs (esdb/options.go, configureGrpcCall).
 func requiresLeader(ctx context.Context) bool {

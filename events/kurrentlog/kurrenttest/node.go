@@ -23,6 +23,9 @@ import (
 // serverVersion is told to clients. The client v4.2.0 wants numbers between dots (esdb/impl.go, getSupportedMethods).
 const serverVersion = "24.10.0"
 
+// receiveBytesMax is the largest message, so that the limit of appends is met before it (TFConsts.cs, MaxLogRecordSize; not confirmed that it is this).
+const receiveBytesMax = 16 << 20
+
 // NodeConfig says how a node is reached.
 type NodeConfig struct {
 	Authority *Authority // nil is no TLS
@@ -71,6 +74,7 @@ func (n *Node) Start() error {
 	}
 	n.port = listener.Addr().(*net.TCPAddr).Port
 	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(receiveBytesMax),
 		grpc.WaitForHandlers(true), // so that Stop ends no sooner than the last call
 		grpc.UnaryInterceptor(n.unary),
 		grpc.StreamInterceptor(n.stream),
@@ -103,6 +107,7 @@ func (n *Node) stop(how func(*grpc.Server)) error {
 	}
 	close(drain)
 	how(server)
+	n.store.forgetIDs(n)
 	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began to serve
 		return fmt.Errorf("stop node %s: %w", n.address(), err)
 	}

@@ -2,9 +2,9 @@ package kurrenttest_test
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
@@ -29,7 +29,6 @@ func TestAppendFaults(t *testing.T) {
 		{kurrenttest.Fault{Kind: kurrenttest.Answer, Code: codes.Aborted}, esdb.ErrorAborted},
 		{kurrenttest.Fault{Kind: kurrenttest.Answer, Code: codes.Internal}, esdb.ErrorCodeUnknown},
 		{kurrenttest.Fault{Kind: kurrenttest.Cut}, esdb.ErrorUnavailable},
-		{kurrenttest.Fault{Kind: kurrenttest.Silence}, esdb.ErrorCodeDeadlineExceeded},
 		{kurrenttest.Fault{Kind: kurrenttest.Unled}, esdb.ErrorCodeNotLeader},
 		{kurrenttest.Fault{Kind: kurrenttest.LeaderGone}, esdb.ErrorCodeUnknown},
 	} {
@@ -42,11 +41,7 @@ func TestAppendFaults(t *testing.T) {
 				}
 				return f.fault
 			})
-			deadline := callSecondsMax * time.Second
-			if f.fault.Kind == kurrenttest.Silence {
-				deadline = 100 * time.Millisecond
-			}
-			_, err := c.AppendToStream(within(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}, Deadline: &deadline}, proposals("a")...)
+			_, err := appendTo(t, c, "s", esdb.NoStream{}, "a")
 			wantCode(t, err, f.code)
 			if got := len(store.Stream("s")); got != 0 != after {
 				t.Fatalf("%+v: %d events are stored", f.fault, got)
@@ -57,6 +52,61 @@ func TestAppendFaults(t *testing.T) {
 				t.Fatalf("%+v: %d events are stored after the repetition", f.fault, got)
 			}
 		}
+	}
+}
+
+func TestSilenceLastsUntilTheCallerGivesUp(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		store, _, c := open(t, kurrenttest.StoreConfig{})
+		sub := subscribeAll(t, c, esdb.SubscribeToAllOptions{From: esdb.Start{}})
+		wantTold(t, sub, "caught up")
+		asked := make(chan struct{})
+		store.OnAppend(func(kurrenttest.AppendCall) kurrenttest.Fault {
+			close(asked)
+			return kurrenttest.Fault{Kind: kurrenttest.Silence, After: after}
+		})
+		ctx, giveUp := context.WithCancel(within(t))
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.AppendToStream(ctx, "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, proposals("a")...)
+			done <- err
+		}()
+		<-asked
+		if after {
+			wantTold(t, sub, "data a")
+		}
+		giveUp()
+		var e *esdb.Error
+		if err := <-done; !errors.As(err, &e) || status.Code(e.Err()) != codes.Canceled {
+			t.Fatalf("the silenced append gives %v", err)
+		}
+		if got := len(store.Stream("s")); got != 0 != after {
+			t.Fatalf("after %v: %d events are stored", after, got)
+		}
+	}
+}
+
+func TestRestartForgetsIDs(t *testing.T) {
+	store, n, c := open(t, kurrenttest.StoreConfig{})
+	mustAppend(t, c, "s", esdb.NoStream{}, "a")
+	mustAppend(t, c, "s", esdb.Any{}, "a")
+	if got := len(store.Stream("s")); got != 1 {
+		t.Fatalf("%d events are stored", got)
+	}
+	if err := n.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c = client(t, n)
+	mustAppend(t, c, "s", esdb.NoStream{}, "a") // found by its revision
+	if got := len(store.Stream("s")); got != 1 {
+		t.Fatalf("%d events are stored after the restart", got)
+	}
+	mustAppend(t, c, "s", esdb.Any{}, "a") // not found by its id
+	if got := len(store.Stream("s")); got != 2 {
+		t.Fatalf("%d events are stored after a repetition that no revision tells", got)
 	}
 }
 
