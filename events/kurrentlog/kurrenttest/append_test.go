@@ -117,6 +117,36 @@ func TestRepeatedAppends(t *testing.T) {
 	}
 }
 
+func TestAnIDIsKnownInItsStream(t *testing.T) {
+	store, _, c := open(t, kurrenttest.StoreConfig{})
+	mustAppend(t, c, "s", esdb.Any{}, "a")
+	mustAppend(t, c, "r", esdb.Any{}, "a")
+	if len(store.Stream("r")) != 1 {
+		t.Fatal("an id of another stream made the append a repetition")
+	}
+}
+
+func TestStreamThatExistsByItsMetadata(t *testing.T) {
+	_, _, c := open(t, kurrenttest.StoreConfig{})
+	if _, err := c.SetStreamMetadata(within(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, esdb.StreamMetadata{}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, c, "s", esdb.StreamExists{}, "a")
+}
+
+func TestRepeatedAppendOfTruncatedEventsTellsNoPosition(t *testing.T) {
+	_, _, c := open(t, kurrenttest.StoreConfig{})
+	mustAppend(t, c, "s", esdb.NoStream{}, "a", "b")
+	var meta esdb.StreamMetadata
+	meta.SetTruncateBefore(1)
+	if _, err := c.SetStreamMetadata(within(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.NoStream{}}, meta); err != nil {
+		t.Fatal(err)
+	}
+	if again := mustAppend(t, c, "s", esdb.NoStream{}, "a"); again.CommitPosition != 0 {
+		t.Fatalf("a repetition of what is truncated tells %+v", again)
+	}
+}
+
 func TestPositionOfRepeatedAppends(t *testing.T) {
 	for answer, want := range map[kurrenttest.RepeatedAnswer]func([]kurrenttest.Event) uint64{
 		kurrenttest.RepeatedFirst: func(e []kurrenttest.Event) uint64 { return e[0].Commit },

@@ -52,6 +52,16 @@ func TestReadTruncatedStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNames(t, events, "b", "c", "d")
+	if events, err = readStream(t, c, "s", esdb.ReadStreamOptions{From: esdb.Revision(0)}); err != nil {
+		t.Fatal(err)
+	}
+	wantNames(t, events, "b", "c", "d")
+	sub, err := c.SubscribeToStream(within(t), "s", esdb.SubscribeToStreamOptions{From: esdb.Start{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Close() }()
+	wantTold(t, sub, "data b", "data c", "data d", "caught up")
 	meta.SetMaxCount(2)
 	if _, err := c.SetStreamMetadata(within(t), "s", esdb.AppendToStreamOptions{ExpectedRevision: esdb.Any{}}, meta); err != nil {
 		t.Fatal(err)
@@ -60,6 +70,9 @@ func TestReadTruncatedStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantNames(t, events, "d", "c")
+	if events, err = readStream(t, c, "$$s", esdb.ReadStreamOptions{From: esdb.Start{}}); err != nil || len(events) != 1 || events[0].EventNumber != 1 {
+		t.Fatalf("the stream of the metadata shows %v, %v", events, err)
+	}
 	if got, err := c.GetStreamMetadata(within(t), "s", esdb.ReadStreamOptions{From: esdb.End{}, Direction: esdb.Backwards}); err != nil || *got.MaxCount() != 2 {
 		t.Fatalf("the metadata is %+v, %v", got, err)
 	}

@@ -76,7 +76,7 @@ func (s *subscription) start() (name string, err error) {
 		if !boundary(log, s.known) {
 			return "", refuse(codes.InvalidArgument, "Trying to read from an invalid position.") // RpcExceptions.cs, InvalidPositionException
 		}
-		s.at = search(log, position{s.known.commit, s.known.prepare + 1})
+		s.at = search(log, s.known)
 		s.place = s.known
 	case *api.ReadReq_Options_AllOptions_End:
 		if s.at = len(log); s.at > 0 {
