@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 )
 
@@ -75,6 +77,8 @@ func (n *Node) Start() error {
 	n.port = listener.Addr().(*net.TCPAddr).Port
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(receiveBytesMax),
+		// The client pings an idle connection each 10 s (esdb/configuration.go, initConfiguration). Kestrel minds no pings; gRPC's own server would close it.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true), // so that Stop ends no sooner than the last call
 		grpc.UnaryInterceptor(n.unary),
 		grpc.StreamInterceptor(n.stream),
