@@ -18,7 +18,7 @@ export PATH := $(TOOLS):$(PATH)
 BASELINE := proto/baseline.binpb
 
 # Packages that hold concurrent code run under the race detector too. The pure core has none, by import rule; chaos and deployments drive a binary.
-RACE_PATTERNS := ./events/es/... ./events/memlog/... ./events/filelog/... ./projections/... ./services/...
+RACE_PATTERNS := ./events/es/... ./events/memlog/... ./events/filelog/... ./events/kurrentlog/... ./projections/... ./services/...
 RACE_EXCEPT := services/internal/(archtest|chaos|deployments|testgate)$$
 TEST_MINUTES_MAX := 10m
 CHAOS_KILLS := 50

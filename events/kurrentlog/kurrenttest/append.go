@@ -99,19 +99,24 @@ func (s *Store) append(name string, expected int64, events []Event) (*api.Append
 		return succeeded(current, nil), nil // not confirmed: the server writes an empty transaction
 	}
 	s.noise.before(s)
-	if s.softDeleted(name) {
-		// Writing to a deleted stream opens it again after its old events (StorageWriterService.cs, SoftUndeleteStream).
+	deleted := s.softDeleted(name)
+	stored := s.write(name, events)
+	if deleted {
+		// Writing to a deleted stream opens it again after its old events (StorageWriterService.cs, SoftUndeleteStream, which writes after the events).
 		s.truncate(name, current+1)
 	}
-	stored := s.write(name, events)
 	s.noise.after(s, stored)
 	s.wake()
 	end := stored[len(stored)-1]
 	return succeeded(int64(end.Revision), end), nil
 }
 
+// repeated answers a repetition. The position is none when the original's last event is no longer shown (IndexWriter.cs, CheckCommit reads it as readers do).
 func (s *Store) repeated(name string, first, last int64) *api.AppendResp {
 	events := s.streams[name].events
+	if last < s.streams[name].firstVisible() {
+		return succeeded(last, nil)
+	}
 	switch s.config.Repeated {
 	case RepeatedFirst:
 		return succeeded(last, events[first])
@@ -138,15 +143,14 @@ func succeeded(revision int64, at *Event) *api.AppendResp {
 	return &api.AppendResp{Result: &api.AppendResp_Success_{Success: success}}
 }
 
-// wrongExpected is the answer of Streams.Append.cs to OperationResult.WrongExpectedVersion. It fills the fields of 20.6 too.
+// wrongExpected is the answer of Streams.Append.cs to OperationResult.WrongExpectedVersion. The real one fills the fields of 20.6 too, which the client v4
+// does not read.
 func wrongExpected(expected, current int64) *api.AppendResp {
 	wrong := &api.AppendResp_WrongExpectedVersion{
-		CurrentRevisionOption:        &api.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(current)},
-		CurrentRevisionOption_20_6_0: &api.AppendResp_WrongExpectedVersion_CurrentRevision_20_6_0{CurrentRevision_20_6_0: uint64(current)},
+		CurrentRevisionOption: &api.AppendResp_WrongExpectedVersion_CurrentRevision{CurrentRevision: uint64(current)},
 	}
 	if current == NoStream {
 		wrong.CurrentRevisionOption = &api.AppendResp_WrongExpectedVersion_CurrentNoStream{CurrentNoStream: &shared.Empty{}}
-		wrong.CurrentRevisionOption_20_6_0 = &api.AppendResp_WrongExpectedVersion_NoStream_20_6_0{NoStream_20_6_0: &shared.Empty{}}
 	}
 	switch expected {
 	case Any:
@@ -205,25 +209,21 @@ func (n *Node) Append(call api.Streams_AppendServer) error {
 		return err
 	}
 	fault := n.store.appendFault(n, name, expected, events)
+	var response *api.AppendResp
 	if fault.After {
-		// The client that gave up has written all the same: what it sees is the fault.
-		answer, err := n.store.append(name, expected, events)
-		if fault := n.strike(ctx, fault); fault != nil {
-			return fault
-		}
-		if err != nil {
-			return err
-		}
-		return call.SendAndClose(answer)
+		// Whatever the caller sees now, the answer is settled and what it says is stored.
+		response, err = n.store.append(name, expected, events)
 	}
-	if err := n.strike(ctx, fault); err != nil {
-		return err
+	if struck := n.strike(ctx, fault); struck != nil {
+		return struck
 	}
-	answer, err := n.store.append(name, expected, events)
+	if !fault.After {
+		response, err = n.store.append(name, expected, events)
+	}
 	if err != nil {
 		return err
 	}
-	return call.SendAndClose(answer)
+	return call.SendAndClose(response)
 }
 
 func expectedOf(options *api.AppendReq_Options) (int64, error) {

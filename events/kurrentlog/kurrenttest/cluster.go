@@ -3,6 +3,7 @@ package kurrenttest
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
@@ -40,13 +41,37 @@ func (s *Store) Lead(n *Node) {
 	s.cluster.leader = n
 }
 
+// forgetIDs loses what the leader remembers of ids when its process ends (IndexWriter.cs keeps committed events in memory).
+func (s *Store) forgetIDs(n *Node) {
+	if _, leader := s.cluster.members(); leader != n {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.known)
+}
+
+// requiresLeader reports whether the caller wants the leader alone (ServiceBase.cs, GetRequiresLeader). The client v4.2.0 never says so by itself: it writes
+// the header where incoming calls keep theirs (esdb/options.go, configureGrpcCall).
 func requiresLeader(ctx context.Context) bool {
 	values := metadata.ValueFromIncomingContext(ctx, headerRequiresLeader)
 	return len(values) > 0 && (values[0] == "true" || values[0] == "True")
 }
 
-// leads lets a write through at the leader.
-func (n *Node) leads(context.Context) error { return n.refuseUnlessLeader() }
+// leads lets a write through. A follower refuses it only when the caller requires the leader; else it forwards it, which here is to write it itself
+// (ClusterVNodeController.cs, HandleAsNonLeader and ForwardRequest).
+func (n *Node) leads(ctx context.Context) error {
+	if requiresLeader(ctx) {
+		return n.refuseUnlessLeader()
+	}
+	switch _, leader := n.store.cluster.members(); {
+	case leader == nil:
+		return notReady()
+	case !leader.running():
+		return refuse(codes.Aborted, "Operation timed out: Forwarding timeout") // RpcExceptions.cs, Timeout; the real one comes after seconds
+	}
+	return nil
+}
 
 func (n *Node) refuseUnlessLeader() error {
 	if _, leader := n.store.cluster.members(); leader == n {
@@ -83,4 +108,20 @@ func (g *gossiper) Read(context.Context, *shared.Empty) (*gossip.ClusterInfo, er
 		})
 	}
 	return info, nil
+}
+
+// Nodes gives the nodes of the store in the order in which they were first started.
+func (s *Store) Nodes() []*Node {
+	nodes, _ := s.cluster.members()
+	return nodes
+}
+
+// URL is the connection string of all nodes, from which a client finds the leader by gossip.
+func (s *Store) URL() string {
+	nodes, _ := s.cluster.members()
+	endpoints := make([]string, len(nodes))
+	for i, n := range nodes {
+		endpoints[i] = n.Endpoint()
+	}
+	return nodes[0].url(strings.Join(endpoints, ","))
 }

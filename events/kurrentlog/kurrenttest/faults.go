@@ -17,7 +17,7 @@ type Kind int
 const (
 	NoFault    Kind = iota
 	Answer          // an error of the fault's code
-	Cut             // the connection closes
+	Cut             // the connection closes; what was just sent may be lost with it
 	Silence         // nothing more, until the caller gives up
 	Unled           // not-leader, with the leader's endpoint
 	LeaderGone      // not-leader, without an endpoint (RpcExceptions.cs, NoLeaderInfo)

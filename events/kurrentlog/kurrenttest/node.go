@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/gossip"
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/serverfeatures"
@@ -16,11 +18,15 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 )
 
 // serverVersion is told to clients. The client v4.2.0 wants numbers between dots (esdb/impl.go, getSupportedMethods).
 const serverVersion = "24.10.0"
+
+// receiveBytesMax is the largest message, so that the limit of appends is met before it (TFConsts.cs, MaxLogRecordSize; not confirmed that it is this).
+const receiveBytesMax = 16 << 20
 
 // NodeConfig says how a node is reached.
 type NodeConfig struct {
@@ -70,6 +76,9 @@ func (n *Node) Start() error {
 	}
 	n.port = listener.Addr().(*net.TCPAddr).Port
 	options := []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(receiveBytesMax),
+		// The client pings an idle connection each 10 s (esdb/configuration.go, initConfiguration). Kestrel minds no pings; gRPC's own server would close it.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
 		grpc.WaitForHandlers(true), // so that Stop ends no sooner than the last call
 		grpc.UnaryInterceptor(n.unary),
 		grpc.StreamInterceptor(n.stream),
@@ -102,7 +111,11 @@ func (n *Node) stop(how func(*grpc.Server)) error {
 	}
 	close(drain)
 	how(server)
-	return <-served
+	n.store.forgetIDs(n)
+	if err := <-served; err != nil && !errors.Is(err, grpc.ErrServerStopped) { // stopped before it began to serve
+		return fmt.Errorf("stop node %s: %w", n.address(), err)
+	}
+	return nil
 }
 
 // Cut cuts all connections, and goes on to serve.
@@ -116,7 +129,9 @@ func (n *Node) Cut() {
 }
 
 // URL is the connection string of this node alone.
-func (n *Node) URL() string {
+func (n *Node) URL() string { return n.url(n.Endpoint()) }
+
+func (n *Node) url(endpoints string) string {
 	user := ""
 	if n.config.Username != "" {
 		user = n.config.Username + ":" + n.config.Password + "@"
@@ -125,7 +140,7 @@ func (n *Node) URL() string {
 	if n.config.Authority != nil {
 		tls = "tls=true&tlsCaFile=" + n.config.Authority.File
 	}
-	return fmt.Sprintf("esdb://%s%s?%s", user, n.Endpoint(), tls)
+	return fmt.Sprintf("esdb://%s%s?%s", user, endpoints, tls)
 }
 
 // Endpoint is host:port.

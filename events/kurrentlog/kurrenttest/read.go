@@ -10,6 +10,7 @@ import (
 
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/shared"
 	api "github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
+	"google.golang.org/grpc/codes"
 )
 
 // position is a place in $all, ordered by commit, then by prepare (Data/TFPos.cs).
@@ -152,7 +153,12 @@ func (r *reader) readAll(options *api.ReadReq_Options_AllOptions) error {
 	case *api.ReadReq_Options_AllOptions_End:
 		at = len(log)
 	case *api.ReadReq_Options_AllOptions_Position:
-		at = search(log, position{o.Position.GetCommitPosition(), o.Position.GetPreparePosition()})
+		from := position{o.Position.GetCommitPosition(), o.Position.GetPreparePosition()}
+		if !boundary(log, from) {
+			// Enumerator.ReadAllForwards.cs has no case of its own for it.
+			return refuse(codes.Unknown, "Unexpected ReadAllResult: InvalidPosition")
+		}
+		at = search(log, from)
 	}
 	for left := r.options.GetCount(); left > 0; {
 		if !forwards {
@@ -179,23 +185,36 @@ func search(log []*Event, from position) int {
 	return sort.Search(len(log), func(i int) bool { return !log[i].position().less(from) })
 }
 
+// boundary reports whether a place is where the log can be read from: where a record begins, or past all of them. Elsewhere the bytes make no
+// record (StorageReaderWorker.cs, InvalidReadException; that every such place fails is not confirmed).
+func boundary(log []*Event, at position) bool {
+	i := sort.Search(len(log), func(i int) bool { return log[i].Commit >= at.commit })
+	return at == (position{}) || i == len(log) || log[i].Commit == at.commit || log[i].Prepare == at.commit
+}
+
 // resolved is the answer to a reader for an event: with the link's target beside it when it is a link that is to be followed (StorageReaderWorker.cs,
 // ResolveLinkToEvent: a target that is gone leaves the link alone).
 func (r *reader) resolved(e *Event, byStream bool) *api.ReadResp_ReadEvent {
-	told := !byStream || r.node.store.config.StreamReads == StreamPositionsTold
+	told := r.tells(e, byStream)
 	out := &api.ReadResp_ReadEvent{Position: &api.ReadResp_ReadEvent_NoPosition{NoPosition: &shared.Empty{}}}
 	if told {
 		out.Position = &api.ReadResp_ReadEvent_CommitPosition{CommitPosition: e.Commit}
 	}
 	if r.options.GetResolveLinks() && e.Type == typeLink {
-		out.Link = r.recorded(e, e, told)
+		out.Link = r.recorded(e, told)
 		if target := r.node.store.target(e); target != nil {
-			out.Event = r.recorded(target, e, told)
+			out.Event = r.recorded(target, r.tells(target, true))
 		}
 		return out
 	}
-	out.Event = r.recorded(e, e, told)
+	out.Event = r.recorded(e, told)
 	return out
+}
+
+// tells reports whether an event's position is told. Who reads a stream finds it in the event alone, which has it unless its commit is another record
+// (Data/ResolvedEvent.cs, CalculatePosition; before that, reads by stream told none).
+func (r *reader) tells(e *Event, byStream bool) bool {
+	return !byStream || r.node.store.config.StreamReads == StreamPositionsTold && e.Commit == e.Prepare
 }
 
 // target is the event that a link names as revision@stream, nil when it is not to be had.
@@ -215,8 +234,8 @@ func (s *Store) target(link *Event) *Event {
 	return events[at]
 }
 
-// recorded is Streams.Read.cs, ConvertToRecordedEvent: a resolved event tells the position of its link.
-func (r *reader) recorded(e, original *Event, told bool) *api.ReadResp_ReadEvent_RecordedEvent {
+// recorded is Streams.Read.cs, ConvertToRecordedEvent.
+func (r *reader) recorded(e *Event, told bool) *api.ReadResp_ReadEvent_RecordedEvent {
 	out := &api.ReadResp_ReadEvent_RecordedEvent{
 		StreamIdentifier: &shared.StreamIdentifier{StreamName: []byte(e.Stream)},
 		StreamRevision:   e.Revision,
@@ -229,7 +248,7 @@ func (r *reader) recorded(e, original *Event, told bool) *api.ReadResp_ReadEvent
 		Data:           e.Data,
 	}
 	if told {
-		out.CommitPosition, out.PreparePosition = original.Commit, original.Prepare
+		out.CommitPosition, out.PreparePosition = e.Commit, e.Prepare
 	}
 	if _, ok := r.options.GetUuidOption().GetContent().(*api.ReadReq_Options_UUIDOption_String_); ok {
 		out.Id = &shared.UUID{Value: &shared.UUID_String_{String_: e.ID.String()}}

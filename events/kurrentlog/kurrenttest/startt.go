@@ -22,7 +22,7 @@ func StartT(t testing.TB, store *Store, config NodeConfig) *Node {
 		select {
 		case err := <-stopped:
 			if err != nil {
-				t.Errorf("stop node %s: %v", n.Endpoint(), err)
+				t.Error(err)
 			}
 		case <-time.After(stopSecondsMax * time.Second):
 			stacks := make([]byte, 1<<20)

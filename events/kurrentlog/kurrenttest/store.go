@@ -55,16 +55,16 @@ type StoreConfig struct {
 	LiveEventsMax  int             // how far a live subscription may lag before it falls behind; 0 is the server's default
 }
 
-// RepeatedAnswer is the position in the answer to an append that was stored before. Its documentation does not tell.
+// RepeatedAnswer is the position in the answer to an append that was stored before. No documentation promises it.
 type RepeatedAnswer int
 
 const (
-	RepeatedLast  RepeatedAnswer = iota // of the last event of the original, as the source has it (IndexWriter.cs, CheckCommit)
+	RepeatedLast  RepeatedAnswer = iota // of the last event of the original, as the source has it (RequestManagerBase.cs, Handle(AlreadyCommitted))
 	RepeatedFirst                       // of the first event of the original
-	RepeatedNone                        // none
+	RepeatedNone                        // none, as servers up to version 5 answer
 )
 
-// StreamPositions says whether events that are read by stream tell their position in $all; servers before 22.6 do not. Not confirmed.
+// StreamPositions says whether events that are read by stream tell their position in $all: older servers do not (Data/ResolvedEvent.cs).
 type StreamPositions int
 
 const (
@@ -214,11 +214,7 @@ func (s *Store) softDeleted(name string) bool {
 
 // write stores events at the end of their stream. Needs the lock; the caller wakes readers.
 func (s *Store) write(name string, events []Event) []*Event {
-	st := s.streams[name]
-	if st == nil {
-		st = &stream{}
-		s.streams[name] = st
-	}
+	st := s.streamOf(name)
 	created := time.Now().UnixNano() / 100
 	stored := make([]*Event, len(events))
 	for i := range events {
@@ -256,16 +252,24 @@ func (s *Store) wake() {
 
 // applyMeta takes over the newest metadata of a stream; what cannot be read counts as none. Needs the lock.
 func (s *Store) applyMeta(name string, data []byte) {
-	st := s.streams[name]
-	if st == nil {
-		st = &stream{}
-		s.streams[name] = st
-	}
 	var meta streamMeta
 	if json.Unmarshal(data, &meta) != nil {
 		meta = streamMeta{}
 	}
-	st.meta = meta
+	s.streamOf(name).meta = meta
+}
+
+// streamOf gives a stream, made when it is not there. Of metadata only the newest is shown (IndexReader.cs, metastreamMetadata). Needs the lock.
+func (s *Store) streamOf(name string) *stream {
+	st := s.streams[name]
+	if st == nil {
+		st = &stream{}
+		if _, ok := cutMeta(name); ok {
+			st.meta.MaxCount = 1
+		}
+		s.streams[name] = st
+	}
+	return st
 }
 
 func cutMeta(name string) (string, bool) {
@@ -275,7 +279,7 @@ func cutMeta(name string) (string, bool) {
 	return name[len(metaPrefix):], true
 }
 
-// firstVisible is the first revision of a stream that reads show (IndexReader.cs, CalcStartEventNumber… : $tb and $maxCount, the higher of both).
+// firstVisible is the first revision of a stream that reads show (IndexReader.cs, ReadStreamEventsForwardInternal: $tb and $maxCount, the higher of both).
 func (st *stream) firstVisible() int64 {
 	first := max(st.meta.TruncateBefore, 0)
 	if st.meta.MaxCount > 0 {

@@ -19,10 +19,10 @@ const (
 // was there and what comes.
 type subscription struct {
 	*reader
-	at         int    // the next event of the source
-	after      uint64 // of a stream: events up to this revision are known already; of $all unused
-	considered int    // events since the last checkpoint
-	place      position
+	at         int      // the next event of the source
+	known      position // of $all: events up to here are known already, even those to come
+	place      position // of the last event that was considered
+	considered int      // events since the last checkpoint
 	live       bool
 }
 
@@ -42,6 +42,12 @@ func (r *reader) subscribe() error {
 	}}); err != nil {
 		return err
 	}
+	if events, _, _, _ := r.node.store.source(name); s.at >= len(events) {
+		// Who starts at the end is live at once, without a checkpoint (Enumerator.AllSubscriptionFiltered.cs, MainLoop).
+		if err := s.goLive(); err != nil {
+			return err
+		}
+	}
 	return s.follow(name)
 }
 
@@ -50,10 +56,7 @@ func (r *reader) subscribe() error {
 func (s *subscription) start() (name string, err error) {
 	if stream := s.options.GetStream(); stream != nil {
 		name = string(stream.GetStreamIdentifier().GetStreamName())
-		events, tombstoned, _, _ := s.node.store.source(name)
-		if tombstoned {
-			return "", streamDeleted(name)
-		}
+		events, _, _, _ := s.node.store.source(name)
 		switch o := stream.GetRevisionOption().(type) {
 		case *api.ReadReq_Options_StreamOptions_Revision:
 			s.at = int(min(o.Revision, math.MaxInt-1)) + 1
@@ -69,8 +72,12 @@ func (s *subscription) start() (name string, err error) {
 	log := s.node.store.snapshot()
 	switch o := all.GetAllOption().(type) {
 	case *api.ReadReq_Options_AllOptions_Position:
-		s.place = position{o.Position.GetCommitPosition(), o.Position.GetPreparePosition()}
-		s.at = search(log, position{s.place.commit, s.place.prepare + 1})
+		s.known = position{o.Position.GetCommitPosition(), o.Position.GetPreparePosition()}
+		if !boundary(log, s.known) {
+			return "", refuse(codes.InvalidArgument, "Trying to read from an invalid position.") // RpcExceptions.cs, InvalidPositionException
+		}
+		s.at = search(log, s.known)
+		s.place = s.known
 	case *api.ReadReq_Options_AllOptions_End:
 		if s.at = len(log); s.at > 0 {
 			s.place = log[s.at-1].position()
@@ -80,16 +87,16 @@ func (s *subscription) start() (name string, err error) {
 }
 
 // source gives the events that a subscription follows, from which on they are shown, and what tells of more.
-func (st *Store) source(name string) (events []*Event, tombstoned bool, first int64, changed chan struct{}) {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
+func (s *Store) source(name string) (events []*Event, tombstoned bool, first int64, changed chan struct{}) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	if name == "" {
-		return st.log, false, 0, st.changed
+		return s.log, false, 0, s.changed
 	}
-	if s := st.streams[name]; s != nil {
-		return s.events, s.tombstoned, s.firstVisible(), st.changed
+	if st := s.streams[name]; st != nil {
+		return st.events, st.tombstoned, st.firstVisible(), s.changed
 	}
-	return nil, false, 0, st.changed
+	return nil, false, 0, s.changed
 }
 
 func (s *subscription) follow(name string) error {
@@ -99,8 +106,12 @@ func (s *subscription) follow(name string) error {
 	store.mu.RUnlock()
 	for {
 		events, tombstoned, first, changed := store.source(name)
-		if name != "" && first < deletedRevision {
-			s.at = max(s.at, int(first))
+		if !s.live {
+			// What is there is read as readers do; what comes is sent as written.
+			if tombstoned {
+				return streamDeleted(name)
+			}
+			s.at = max(s.at, int(min(first, int64(len(events)))))
 		}
 		if s.live && len(events)-s.at > store.config.LiveEventsMax {
 			if err := s.fallBehind(); err != nil {
@@ -121,7 +132,7 @@ func (s *subscription) follow(name string) error {
 			}
 		}
 		if tombstoned {
-			// The end of the stream was sent above as its last event; there is no more (StreamSubscription.cs, SubscriptionDropReason.StreamDeleted).
+			// The end of the stream was sent as its last event; there is no more (Enumerator.StreamSubscription.cs, SendEventToSubscription).
 			return streamDeleted(name)
 		}
 		if !s.live {
@@ -146,6 +157,9 @@ func (s *subscription) follow(name string) error {
 
 // pass sends an event if it is wanted, and a checkpoint when it is due.
 func (s *subscription) pass(e *Event, byStream bool) error {
+	if !s.known.less(e.position()) && !byStream {
+		return nil // a subscriber may name a place that the log has yet to reach (Enumerator.AllSubscription.cs, GoLive)
+	}
 	if s.filter.allows(e) {
 		if err := s.send(e, byStream); err != nil {
 			return err
@@ -178,6 +192,10 @@ func (s *subscription) catchUp() error {
 	if err := s.checkpoint(); err != nil {
 		return err
 	}
+	return s.goLive()
+}
+
+func (s *subscription) goLive() error {
 	s.live = true
 	return s.call.Send(&api.ReadResp{Content: &api.ReadResp_CaughtUp_{CaughtUp: &api.ReadResp_CaughtUp{}}})
 }
