@@ -70,17 +70,24 @@ func (e *ConflictError) Error() string {
 	return fmt.Sprintf("stream %s is at revision %d, not %d", e.Stream, e.Actual, e.Expected)
 }
 
-// DamageError: bytes of the log fail their check. Readers stop there; nothing is skipped.
+// DamageError: bytes of the log fail their check, or events are not where they were. Readers stop there; nothing is skipped.
 type DamageError struct {
-	File     string
-	Offset   int64
+	File     string // or what else holds the log, such as a stream of a server
+	Offset   int64  // in the file; below 0 where that says nothing
 	Position Position // the last good position before the damage
 	Detail   string
 	Remedy   string
 }
 
-func (e *DamageError) Error() string {
-	return fmt.Sprintf("log damaged: %s at byte %d, after position %d: %s (%s)", e.File, e.Offset, e.Position, e.Detail, e.Remedy)
+func (e *DamageError) Error() string { return fmt.Sprintf("log damaged: %s (%s)", e.Found(), e.Remedy) }
+
+// Found is where the damage is, and what it is.
+func (e *DamageError) Found() string {
+	place := e.File
+	if e.Offset >= 0 {
+		place += fmt.Sprintf(" at byte %d", e.Offset)
+	}
+	return fmt.Sprintf("%s, after position %d: %s", place, e.Position, e.Detail)
 }
 
 // Log keeps records for ever, in one order.

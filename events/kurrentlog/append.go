@@ -120,7 +120,11 @@ func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResul
 // judge returns what became of an append to a stream that is not at the expected revision: the result of the append that it repeats, or a
 // conflict. Where neither is so any more, it returns nothing.
 func (l *Log) judge(ctx context.Context, a es.Append) (result es.Result, found bool, err error) {
-	if result, found, err = l.find(ctx, a); found || err != nil {
+	result, found, err = l.find(ctx, a)
+	if d := (*es.DamageError)(nil); errors.As(err, &d) {
+		return result, false, &DamagedError{d} // and not recorded, since the server refused it
+	}
+	if found || err != nil {
 		return result, found, err
 	}
 	actual, err := l.lastRevision(ctx, l.names.stored(a.Stream))

@@ -47,7 +47,7 @@ func (e *DamagedError) Remedy() string { return remedyRestore }
 func (e *DamagedError) Unwrap() []error { return []error{es.ErrBusy, e.Damage} }
 
 func damage(place string, at es.Position, format string, args ...any) *es.DamageError {
-	return &es.DamageError{File: place, Position: at, Detail: fmt.Sprintf(format, args...), Remedy: remedyRestore}
+	return &es.DamageError{File: place, Offset: -1, Position: at, Detail: fmt.Sprintf(format, args...), Remedy: remedyRestore}
 }
 
 func isCode(err error, code esdb.ErrorCode) bool {
@@ -56,6 +56,29 @@ func isCode(err error, code esdb.ErrorCode) bool {
 }
 
 func isWrongRevision(err error) bool { return isCode(err, esdb.ErrorCodeWrongExpectedVersion) }
+
+// isNoStream tells that a stream is not there. A cluster without a leader is not found either, by a status of the server.
+func isNoStream(err error) bool {
+	return isCode(err, esdb.ErrorCodeResourceNotFound) && serverStatus(err) == nil
+}
+
+func isDenied(err error) bool {
+	code := serverStatus(err).Code()
+	return code == codes.Unauthenticated || code == codes.PermissionDenied
+}
+
+// isPassing tells an error that another try, perhaps at another node, need not meet.
+func isPassing(err error) bool {
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) || isCode(err, esdb.ErrorCodeNotLeader) {
+		return true
+	}
+	switch serverStatus(err).Code() {
+	case codes.Unavailable, codes.Aborted, codes.DeadlineExceeded, codes.Internal, codes.NotFound: // NotFound: there is no leader
+		return true
+	}
+	return false
+}
 
 // serverStatus is what the server answered, without what the client library makes of it; OK where the server did not answer.
 func serverStatus(err error) *status.Status {
@@ -73,7 +96,8 @@ var notHandled = []string{"server is too busy", "server is not ready"}
 // sendError is an append's answer where the server has not confirmed it.
 func sendError(stream string, err error) error {
 	var unreachable *UnreachableError
-	if errors.As(err, &unreachable) {
+	var denied *DeniedError
+	if errors.As(err, &unreachable) || errors.As(err, &denied) {
 		return err
 	}
 	s := serverStatus(err)
@@ -82,7 +106,7 @@ func sendError(stream string, err error) error {
 		return fmt.Errorf("%w: append to stream %s: the node is not the cluster's leader any more", es.ErrBusy, stream)
 	case isCode(err, esdb.ErrorCodeStreamDeleted):
 		return &DamagedError{damage("stream "+stream, 0, "the stream was deleted for ever")}
-	case s.Code() == codes.Unauthenticated, s.Code() == codes.PermissionDenied:
+	case isDenied(err):
 		return &DeniedError{err}
 	case s.Code() == codes.InvalidArgument:
 		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; its setting MaxAppendSize must allow appends of %d bytes",

@@ -130,8 +130,9 @@ func (l *Log) subscribe(ctx context.Context) error {
 	}
 	defer l.reads.put(client, true)
 	options := esdb.SubscribeToAllOptions{From: esdb.Start{}, RequiresLeader: true}
-	if seen := uint64(l.follow.position()); seen > 0 {
-		options.From = esdb.Position{Commit: seen, Prepare: seen}
+	// From an event of the log, since the server may have removed others, and then refuses their places.
+	if last := uint64(l.follow.head().Position); last > 0 {
+		options.From = esdb.Position{Commit: last, Prepare: last}
 	}
 	s, err := client.SubscribeToAll(leaderOnly(ctx), options)
 	if err != nil {

@@ -182,6 +182,9 @@ func (p *pool) connect(ctx context.Context) (*esdb.Client, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if isDenied(err) {
+			return nil, &DeniedError{err}
+		}
 		return nil, &UnreachableError{p.server.place, err}
 	case <-ctx.Done():
 		go func() {
@@ -200,7 +203,7 @@ func ask(ctx context.Context, client *esdb.Client, stream string) error {
 		return err
 	}
 	defer r.Close()
-	if _, err = receive(r); errors.Is(err, io.EOF) || isCode(err, esdb.ErrorCodeResourceNotFound) {
+	if _, err = receive(r); errors.Is(err, io.EOF) || isNoStream(err) {
 		return nil
 	}
 	return err

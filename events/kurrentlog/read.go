@@ -2,6 +2,7 @@ package kurrentlog
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -125,7 +126,9 @@ func (l *Log) ReadStream(ctx context.Context, stream string, from uint64) iter.S
 			yield(es.Entry{}, err)
 			return
 		}
+		empty := true
 		for e, err := range l.readStream(ctx, stream, from, math.MaxInt64) {
+			empty = false
 			if ended := l.ended(ctx); ended != nil {
 				err = ended
 			}
@@ -133,7 +136,32 @@ func (l *Log) ReadStream(ctx context.Context, stream string, from uint64) iter.S
 				return
 			}
 		}
+		if empty && from == 0 && stream != "" {
+			if err := l.checkUntouched(ctx, stream); err != nil {
+				yield(es.Entry{}, err)
+			}
+		}
 	}
+}
+
+// checkUntouched refuses a stream that the server shows as empty although it may have had events: its metadata says which are shown.
+func (l *Log) checkUntouched(ctx context.Context, stream string) error {
+	var last []byte
+	for e, err := range l.last(ctx, "$$"+l.names.stored(stream)) {
+		if err != nil {
+			return fmt.Errorf("read the metadata of stream %s: %w", stream, l.cause(ctx, err))
+		}
+		last = e.Data
+	}
+	var shows struct {
+		TruncateBefore *int64 `json:"$tb"`
+		MaxCount       *int64 `json:"$maxCount"`
+		MaxAge         *int64 `json:"$maxAge"`
+	}
+	if len(last) > 0 && json.Unmarshal(last, &shows) == nil && (shows.TruncateBefore != nil || shows.MaxCount != nil || shows.MaxAge != nil) {
+		return damage("stream "+stream, 0, "the stream was deleted or limited: its metadata on the server is %s", last)
+	}
+	return nil
 }
 
 func (l *Log) readStream(ctx context.Context, stream string, from, countMax uint64) iter.Seq2[es.Entry, error] {

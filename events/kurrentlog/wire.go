@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"math"
+	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"google.golang.org/grpc/metadata"
@@ -36,60 +37,98 @@ func (l *Log) within(ctx context.Context) (context.Context, context.CancelFunc) 
 	return ctx, func() { stop(); cancel() }
 }
 
-// read yields the events of a read on a client of its own.
-func (l *Log) read(ctx context.Context, begin func(context.Context, *esdb.Client) (*esdb.ReadStream, error)) iter.Seq2[*esdb.RecordedEvent, error] {
+const (
+	readTriesMax     = 6 // without an event between
+	readRetryWaitMin = 50 * time.Millisecond
+)
+
+// opener begins a read on a client, after the last event that was read before, if any.
+type opener func(ctx context.Context, c *esdb.Client, last *esdb.RecordedEvent) (*esdb.ReadStream, error)
+
+// read yields the events of a read. Where the server goes away, or another node becomes the leader, it goes on behind the last event.
+func (l *Log) read(ctx context.Context, begin opener) iter.Seq2[*esdb.RecordedEvent, error] {
 	return func(yield func(*esdb.RecordedEvent, error) bool) {
 		ctx, cancel := l.within(ctx)
 		defer cancel()
-		client, err := l.reads.take(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		failed := true
-		defer func() { l.reads.put(client, failed) }()
-		r, err := begin(leaderOnly(ctx), client)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		defer r.Close()
-		for {
-			e, err := receive(r)
-			switch {
-			case errors.Is(err, io.EOF), isCode(err, esdb.ErrorCodeResourceNotFound):
-				failed = false
-				return
-			case err != nil:
-				yield(nil, err)
-				return
-			case e.OriginalEvent() == nil:
-				yield(nil, errors.New("the server sent an event without content"))
+		var last *esdb.RecordedEvent
+		for try := 1; ; try++ {
+			err := l.readOnce(ctx, last, begin, func(e *esdb.RecordedEvent) bool {
+				last, try = e, 0
+				return yield(e, nil)
+			})
+			if err == nil {
 				return
 			}
-			if !yield(e.OriginalEvent(), nil) {
-				failed = false
+			if !isPassing(err) || try >= readTriesMax || pause(ctx, readRetryWaitMin<<try) != nil {
+				yield(nil, err)
 				return
 			}
 		}
 	}
 }
 
+// readOnce reads on one client, until the end or until yield wants no more.
+func (l *Log) readOnce(ctx context.Context, last *esdb.RecordedEvent, begin opener, yield func(*esdb.RecordedEvent) bool) error {
+	client, err := l.reads.take(ctx)
+	if err != nil {
+		return err
+	}
+	failed := true
+	defer func() { l.reads.put(client, failed) }()
+	r, err := begin(leaderOnly(ctx), client, last)
+	if errors.Is(err, io.EOF) { // all was read, and only the end was not told
+		failed = false
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		e, err := receive(r)
+		switch {
+		case errors.Is(err, io.EOF), isNoStream(err):
+			failed = false
+			return nil
+		case err != nil:
+			return err
+		case e.OriginalEvent() == nil:
+			return errors.New("the server sent an event without content")
+		}
+		if !yield(e.OriginalEvent()) {
+			failed = false
+			return nil
+		}
+	}
+}
+
 // stream reads a stream of the server, by its stored name. A stream that is not there yields nothing.
 func (l *Log) stream(ctx context.Context, stored string, from, countMax uint64) iter.Seq2[*esdb.RecordedEvent, error] {
-	options := esdb.ReadStreamOptions{From: esdb.Revision(from), RequiresLeader: true}
-	return l.read(ctx, func(ctx context.Context, c *esdb.Client) (*esdb.ReadStream, error) {
-		return c.ReadStream(ctx, stored, options, countMax)
+	return l.read(ctx, func(ctx context.Context, c *esdb.Client, last *esdb.RecordedEvent) (*esdb.ReadStream, error) {
+		options := esdb.ReadStreamOptions{From: esdb.Revision(from), RequiresLeader: true}
+		count := countMax
+		if last != nil {
+			options.From, count = esdb.Revision(last.EventNumber+1), countMax-(last.EventNumber+1-from)
+		}
+		if count == 0 {
+			return nil, io.EOF
+		}
+		return c.ReadStream(ctx, stored, options, count)
+	})
+}
+
+// last reads the last event of a stream, by its stored name.
+func (l *Log) last(ctx context.Context, stored string) iter.Seq2[*esdb.RecordedEvent, error] {
+	options := esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, RequiresLeader: true}
+	return l.read(ctx, func(ctx context.Context, c *esdb.Client, _ *esdb.RecordedEvent) (*esdb.ReadStream, error) {
+		return c.ReadStream(ctx, stored, options, 1)
 	})
 }
 
 // lastRevision is the revision of a stream's last event, or es.NoStream.
 func (l *Log) lastRevision(ctx context.Context, stored string) (int64, error) {
-	options := esdb.ReadStreamOptions{Direction: esdb.Backwards, From: esdb.End{}, RequiresLeader: true}
 	last := es.NoStream
-	for e, err := range l.read(ctx, func(ctx context.Context, c *esdb.Client) (*esdb.ReadStream, error) {
-		return c.ReadStream(ctx, stored, options, 1)
-	}) {
+	for e, err := range l.last(ctx, stored) {
 		if err != nil {
 			return 0, err
 		}
@@ -98,13 +137,17 @@ func (l *Log) lastRevision(ctx context.Context, stored string) (int64, error) {
 	return last, nil
 }
 
-// all reads $all from a position of an event on, that event included, or from the beginning where the position is 0.
+// all reads $all from a position of an event on, that event included, or from the beginning where the position is 0. A read that is taken up
+// again begins with an event that was yielded before.
 func (l *Log) all(ctx context.Context, from es.Position) iter.Seq2[*esdb.RecordedEvent, error] {
-	options := esdb.ReadAllOptions{From: esdb.Start{}, RequiresLeader: true}
-	if from > 0 {
-		options.From = esdb.Position{Commit: uint64(from), Prepare: uint64(from)}
-	}
-	return l.read(ctx, func(ctx context.Context, c *esdb.Client) (*esdb.ReadStream, error) {
+	return l.read(ctx, func(ctx context.Context, c *esdb.Client, last *esdb.RecordedEvent) (*esdb.ReadStream, error) {
+		options := esdb.ReadAllOptions{From: esdb.Start{}, RequiresLeader: true}
+		switch {
+		case last != nil:
+			options.From = last.Position
+		case from > 0:
+			options.From = esdb.Position{Commit: uint64(from), Prepare: uint64(from)}
+		}
 		return c.ReadAll(ctx, options, math.MaxInt64)
 	})
 }
@@ -112,7 +155,7 @@ func (l *Log) all(ctx context.Context, from es.Position) iter.Seq2[*esdb.Recorde
 // lastPosition is the commit position of the last event of $all, of whatever kind; 0 where there is none.
 func (l *Log) lastPosition(ctx context.Context) (last uint64, err error) {
 	options := esdb.ReadAllOptions{Direction: esdb.Backwards, From: esdb.End{}, RequiresLeader: true}
-	for e, err := range l.read(ctx, func(ctx context.Context, c *esdb.Client) (*esdb.ReadStream, error) {
+	for e, err := range l.read(ctx, func(ctx context.Context, c *esdb.Client, _ *esdb.RecordedEvent) (*esdb.ReadStream, error) {
 		return c.ReadAll(ctx, options, 1)
 	}) {
 		if err != nil {

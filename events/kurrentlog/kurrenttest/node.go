@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -134,7 +135,7 @@ func (n *Node) URL() string { return n.url(n.Endpoint()) }
 func (n *Node) url(endpoints string) string {
 	user := ""
 	if n.config.Username != "" {
-		user = n.config.Username + ":" + n.config.Password + "@"
+		user = url.UserPassword(n.config.Username, n.config.Password).String() + "@"
 	}
 	tls := "tls=false"
 	if n.config.Authority != nil {

@@ -66,7 +66,7 @@ func broken(check, remedy string, err error) finding {
 	f.damage = exitCode(err) == exitVerify
 	var damage *es.DamageError
 	if errors.As(err, &damage) { // which knows best what to do
-		f.Found = fmt.Sprintf("log damaged: %s at byte %d, after position %d: %s", damage.File, damage.Offset, damage.Position, damage.Detail)
+		f.Found = "log damaged: " + damage.Found()
 		f.Remedy = damage.Remedy
 	}
 	return f
