@@ -26,7 +26,11 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-const retryDelayMin = 50 * time.Millisecond
+const (
+	retryDelayMin = 50 * time.Millisecond
+	// standbyDelay is how long a worker waits before it looks again whether the one that holds its view has ended, and how far that is.
+	standbyDelay = 200 * time.Millisecond
+)
 
 // Worker runs one projection: it folds what the source has into the sink, from the checkpoint on, in order, each event once.
 type Worker struct {
@@ -53,6 +57,8 @@ type Status struct {
 	AtHead time.Time
 	// Err is why the view stands still: the last failure while the worker retries, or what ended it.
 	Err error
+	// Standby: another worker folds the view, in another process, and this one takes over when that one ends. Checkpoint follows.
+	Standby bool
 	// Stopped: the worker has ended, and only a new one goes on.
 	Stopped bool
 }
@@ -201,7 +207,7 @@ func (w *Worker) confirm() {
 }
 
 func (w *Worker) stop(err error) {
-	w.update(func(s *Status) { s.Err, s.Stopped = err, true })
+	w.update(func(s *Status) { s.Err, s.Standby, s.Stopped = err, false, true })
 }
 
 // session restores the projection from what is committed, and folds from there on until something fails. It commits before it tries the
@@ -228,31 +234,62 @@ func (w *Worker) session(ctx context.Context, suspect es.Position) error {
 }
 
 func (w *Worker) restore(ctx context.Context, suspect es.Position) (*batch, error) {
-	at, err := w.sink.Open(ctx, w.spec)
+	at, err := w.open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open view %s: %w", w.spec.Name, err)
+		return nil, err
 	}
 	p := w.create()
 	if err := Load(ctx, w.sink, p); err != nil {
 		return nil, err
 	}
+	head, err := w.place(ctx, at, false)
+	if err != nil {
+		return nil, err
+	}
+	return &batch{worker: w, projection: p, committed: at, last: at, head: head, suspect: suspect}, nil
+}
+
+// open opens the view, and stands by while another worker holds it.
+func (w *Worker) open(ctx context.Context) (Checkpoint, error) {
+	for {
+		at, err := w.sink.Open(ctx, w.spec)
+		var held *HeldError
+		switch {
+		case err == nil:
+			return at, nil
+		case !errors.As(err, &held):
+			return at, fmt.Errorf("open view %s: %w", w.spec.Name, err)
+		}
+		if _, err := w.place(ctx, held.Checkpoint, true); err != nil {
+			return at, err
+		}
+		if !sleep(ctx, standbyDelay) {
+			return at, ctx.Err()
+		}
+	}
+}
+
+// place tells where the view stands in the log, and refuses a view of another log, or of more than this one holds.
+func (w *Worker) place(ctx context.Context, at Checkpoint, standby bool) (LogHead, error) {
 	head, err := w.source.Head(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the log's head: %w", err)
+		return head, fmt.Errorf("ask for the log's head: %w", err)
 	}
 	if at.LogID != uuid.Nil && head.LogID != at.LogID {
-		return nil, &LogChangedError{Projection: w.spec.Name, View: at.LogID, Source: head.LogID}
+		return head, &LogChangedError{Projection: w.spec.Name, View: at.LogID, Source: head.LogID}
 	}
 	if head.Position < at.Position {
-		return nil, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
+		return head, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
 	}
+	// A view that another worker folds while the log grows is always a little behind what was asked after it: judge it by what was heard before.
+	w.update(func(s *Status) { s.Checkpoint, s.Err, s.Standby = at, nil, standby })
 	w.update(func(s *Status) {
-		s.Checkpoint, s.Head, s.Err = at, head, nil
+		s.Head = head
 		if w.first == nil {
 			w.first = &head
 		}
 	})
-	return &batch{worker: w, projection: p, committed: at, last: at, head: head, suspect: suspect}, nil
+	return head, nil
 }
 
 // Load restores a projection from the rows of a sink that it is open in.
