@@ -79,17 +79,17 @@ var Spec = engine.Spec{Name: "payments", Version: 4, Tables: []engine.Table{
 // figureColumns are in the instructed asset up to drawn, and in the booked asset from booked_amount.
 func figureColumns() []engine.Column {
 	return []engine.Column{
-		{Name: "instructed", Kind: engine.Amount},          // reached, net of what was rejected or returned to be owed again
-		{Name: "instructed_standing", Kind: engine.Amount}, // and not booked
-		{Name: "booked", Kind: engine.Amount},              // reached, without charges, net of what was returned to be owed again
-		{Name: "booked_standing", Kind: engine.Amount},     // and not returned
-		{Name: "charges", Kind: engine.Amount},             // what somebody kept on the way
-		{Name: "returned", Kind: engine.Amount},            // all that came back
-		{Name: "returned_open", Kind: engine.Amount},       // the part of it that is owed again
-		{Name: "drawn", Kind: engine.Amount},               // what the instruction asked to be paid, whatever came of it
-		{Name: "booked_amount", Kind: engine.Amount},       // what stands booked
-		{Name: "principal", Kind: engine.Amount},           // of a loan, still to be paid back
-		{Name: "interest", Kind: engine.Amount},            // of a loan, due and not paid
+		{Name: "instructed", Kind: engine.Amount},                           // reached, net of what was rejected or returned to be owed again
+		{Name: "instructed_standing", Kind: engine.Amount},                  // and not booked
+		{Name: "booked", Kind: engine.Amount},                               // reached, without charges, net of what was returned to be owed again
+		{Name: "booked_standing", Kind: engine.Amount},                      // and not returned
+		{Name: "charges", Kind: engine.Amount},                              // what somebody kept on the way
+		{Name: "returned", Kind: engine.Amount},                             // all that came back
+		{Name: "returned_open", Kind: engine.Amount},                        // the part of it that is owed again
+		{Name: "drawn", Kind: engine.Amount},                                // what the instruction asked to be paid, whatever came of it
+		{Name: "booked_amount", Kind: engine.Amount, Asset: "booked_asset"}, // what stands booked
+		{Name: "principal", Kind: engine.Amount, Asset: "booked_asset"},     // of a loan, still to be paid back
+		{Name: "interest", Kind: engine.Amount, Asset: "booked_asset"},      // of a loan, due and not paid
 	}
 }
 
