@@ -31,8 +31,8 @@ const (
 	connectSecondsMax = 10
 	// endSecondsMax bounds what is said to the server after the caller has gone.
 	endSecondsMax = 5
-	// majorMin is the oldest server that ends a lost session of this program and waits for it.
-	majorMin = 14
+	// majorMin is the oldest server that knows MERGE.
+	majorMin = 15
 
 	remedy = "the schemas allied and allied_report are a cache of the log: where they are damaged or foreign, stop the program and run DROP SCHEMA allied, allied_report CASCADE, and they are rebuilt"
 )

@@ -108,6 +108,7 @@ func (v *session) lock(ctx context.Context, spec engine.Spec) error {
 		}
 	}
 	if err != nil || v.holds {
+		v.refused = nil
 		return err
 	}
 	at, err := checkpoint(ctx, v.conn, spec)
@@ -136,7 +137,13 @@ func (v *session) connect(ctx context.Context) error {
 		return err
 	}
 	cfg := v.sink.cfg.Copy()
-	cfg.RuntimeParams["application_name"] = v.application()
+	for name, value := range map[string]string{
+		"application_name": v.application(),
+		// Rows are found by their keys, however many a commit brings: one plan, made once.
+		"plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off",
+	} {
+		cfg.RuntimeParams[name] = value
+	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err == nil {
 		v.conn = conn
@@ -177,7 +184,7 @@ func (s *Sink) Commit(ctx context.Context, from, to engine.Checkpoint, flush fun
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.refused != nil {
-		return v.refused
+		return v.refused // as Open did
 	}
 	if !v.holds || !v.usable() {
 		return fmt.Errorf("commit view %s: not open, or its connection was lost", from.Projection)

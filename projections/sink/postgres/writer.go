@@ -74,7 +74,7 @@ func (w *writer) begun(table, columns int) *run {
 	for len(r.cells) < columns {
 		r.cells = append(r.cells, nil)
 	}
-	r.cells, r.nulls = r.cells[:columns], make([]bool, columns)
+	r.cells, r.nulls = r.cells[:columns], append(r.nulls[:0], make([]bool, columns)...)
 	for i := range r.cells {
 		r.cells[i] = append(r.cells[i][:0], make([]byte, arrayHeaderBytes)...)
 	}
@@ -101,7 +101,7 @@ func (r *run) finish(t engine.Table) {
 func (w *writer) queue(ctx context.Context, conn *pgx.Conn, batch *pgconn.Batch) error {
 	for _, r := range w.runs {
 		t := w.spec.Tables[r.table]
-		sql := upsert(t)
+		sql := merge(t)
 		stmt, err := conn.Prepare(ctx, sql, sql)
 		if err != nil {
 			return err
@@ -112,23 +112,28 @@ func (w *writer) queue(ctx context.Context, conn *pgx.Conn, batch *pgconn.Batch)
 	return nil
 }
 
-// upsert takes one array for each column.
-func upsert(t engine.Table) string {
-	var arrays, set []string
+// merge takes one array for each column. It costs less than INSERT … ON CONFLICT, which reckons with other writers: the view's lock keeps them
+// away.
+func merge(t engine.Table) string {
+	var arrays, names, on, set, values []string
 	for i, c := range t.Columns {
-		name := kinds[c.Kind].name
+		name, kind := fmt.Sprintf("c%d", i), kinds[c.Kind].name
 		if c.Kind == engine.Amount {
-			name = "numeric"
+			kind = "numeric"
 		}
-		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+1, name))
-		if i >= t.Key {
-			set = append(set, fmt.Sprintf("%s = EXCLUDED.%[1]s", quote(c.Name)))
+		arrays = append(arrays, fmt.Sprintf("$%d::%s[]", i+1, kind))
+		names = append(names, name)
+		values = append(values, "new."+name)
+		if i < t.Key {
+			on = append(on, fmt.Sprintf("old.%s = new.%s", quote(c.Name), name))
+		} else {
+			set = append(set, fmt.Sprintf("%s = new.%s", quote(c.Name), name))
 		}
 	}
-	do := "NOTHING"
+	do := "DO NOTHING"
 	if len(set) > 0 {
 		do = "UPDATE SET " + strings.Join(set, ", ")
 	}
-	return fmt.Sprintf("INSERT INTO %s SELECT * FROM unnest(%s) ON CONFLICT (%s) DO %s",
-		quote("allied", t.Name), strings.Join(arrays, ", "), columns(t.Columns[:t.Key]), do)
+	return fmt.Sprintf("MERGE INTO %s AS old USING unnest(%s) AS new (%s) ON %s WHEN MATCHED THEN %s WHEN NOT MATCHED THEN INSERT VALUES (%s)",
+		quote("allied", t.Name), strings.Join(arrays, ", "), strings.Join(names, ", "), strings.Join(on, " AND "), do, strings.Join(values, ", "))
 }
