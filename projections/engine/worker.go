@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/wire"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 )
@@ -328,7 +328,8 @@ type batch struct {
 func (b *batch) catchUp(ctx context.Context) error {
 	for b.last.Position < b.head.Position {
 		began := b.last.Position
-		for e, err := range b.worker.source.Read(ctx, began) {
+		read := func(ctx context.Context) iter.Seq2[es.Entry, error] { return b.worker.source.Read(ctx, began) }
+		for e, err := range readAhead(ctx, read) {
 			if err != nil {
 				return fmt.Errorf("read the log after position %d: %w", b.last.Position, err)
 			}
@@ -385,7 +386,7 @@ func (b *batch) absorb(ctx context.Context, f Frame) error {
 		if e.Prev != b.last.Position || len(e.Bytes) == 0 {
 			continue
 		}
-		if err := b.fold(ctx, e); err != nil {
+		if err := b.fold(ctx, decode(e)); err != nil {
 			return err
 		}
 	}
@@ -393,15 +394,15 @@ func (b *batch) absorb(ctx context.Context, f Frame) error {
 }
 
 // fold applies the entry that follows the last one.
-func (b *batch) fold(ctx context.Context, e es.Entry) error {
+func (b *batch) fold(ctx context.Context, e decoded) error {
 	if e.Position == b.suspect {
 		if err := b.commit(ctx); err != nil {
 			return err
 		}
 	}
-	f, err := wire.Decode(e)
+	err := e.err
 	if err == nil {
-		err = apply(b.projection, f)
+		err = apply(b.projection, e.fact)
 	}
 	if err != nil {
 		return &FoldError{Projection: b.worker.spec.Name, Position: e.Position, Ordinal: e.Ordinal, Stream: e.Stream, Err: err}
