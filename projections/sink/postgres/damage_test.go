@@ -107,6 +107,36 @@ func TestTablesThatContradictTheirRowAreDamage(t *testing.T) {
 	}
 }
 
+// PostgreSQL shows a snapshot tables that were dropped and made again after it. A reader that began before must not see them.
+func TestSnapshotIsOneMomentWhileTablesAreMadeAnew(t *testing.T) {
+	log := filled(t, 30)
+	url := postgrestest.URL(t)
+	sink := open(t, url)
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	conn, ended := connect(t, url), make(chan error, 1)
+	err := sink.View(t.Context(), func(s engine.Snapshot) error {
+		go func() { ended <- sink.Reset(t.Context(), enginetest.TallySpec) }()
+		for waits := false; len(ended) == 0 && !waits; { // until the other waits, or has not waited
+			if err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)").Scan(&waits); err != nil {
+				return err
+			}
+		}
+		at, err := s.Checkpoint(t.Context(), enginetest.TallySpec)
+		rows := 0
+		for _, scanned := range s.Scan(t.Context(), enginetest.TallySpec.Tables[0], engine.Range{}) {
+			err = errors.Join(err, scanned)
+			rows++
+		}
+		if at.Events() != 30 || rows == 0 {
+			t.Errorf("at %d events there are %d rows", at.Events(), rows)
+		}
+		return err
+	})
+	if err = errors.Join(err, <-ended); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestForeignAndNewerSchemasAreRefused(t *testing.T) {
 	url := postgrestest.URL(t)
 	if _, err := postgres.OpenReader(t.Context(), url); !errors.Is(err, fs.ErrNotExist) {

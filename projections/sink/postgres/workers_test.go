@@ -14,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
+	"github.com/jackc/pgx/v5"
 )
 
 var small = engine.Config{BatchEventsMax: 7, RetryDelayMax: 50 * time.Millisecond}
@@ -157,6 +158,28 @@ func TestSinkOpensAgainWhateverBecameOfItsConnection(t *testing.T) {
 		if again, err := sink.Open(t.Context(), enginetest.TallySpec); err != nil || again != at {
 			t.Errorf("%s, and opened again: %+v %v, not %+v", name, again, err, at)
 		}
+	}
+}
+
+// The server may take long to notice that a client is gone. What then still holds the lock under this sink's name is ended.
+func TestSinkEndsWhatIsLeftOfItsEarlierConnection(t *testing.T) {
+	url := postgrestest.URL(t)
+	sink := open(t, url)
+	enginetest.Build(t, filled(t, 10), sink, enginetest.NewTally)
+	name := query(t, url, "SELECT application_name FROM pg_stat_activity WHERE application_name LIKE 'allied tally %'")
+	key := query(t, url, "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory'")
+	left, err := pgx.Connect(t.Context(), url+"&application_name="+strings.ReplaceAll(name, " ", "%20"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	query(t, url, "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory'")
+	execute(t, left, "SELECT pg_advisory_lock("+key+")")
+	at, err := sink.Open(t.Context(), enginetest.TallySpec)
+	if err != nil || at.Events() != 10 {
+		t.Fatal(at, err)
+	}
+	if err := left.Ping(t.Context()); err == nil {
+		t.Fatal("the earlier connection goes on")
 	}
 }
 
