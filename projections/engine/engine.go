@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -60,9 +61,11 @@ type Table struct {
 
 // Column declares one column. Null permits null. About says to a person what it holds, and what its null or empty text means.
 type Column struct {
-	Name  string
-	Kind  Kind
-	Null  bool
+	Name string
+	Kind Kind
+	Null bool
+	// Asset is the text column that says what an amount counts; the one named asset, if there is one, where empty.
+	Asset string
 	About string
 }
 
@@ -119,11 +122,22 @@ func (t Table) check() error {
 		if c.Kind < Text || c.Kind > Day {
 			return fmt.Errorf("table %s: column %s has %v", t.Name, c.Name, c.Kind)
 		}
+		if _, ok := t.AssetOf(i); c.Asset != "" && !ok {
+			return fmt.Errorf("table %s: column %s is counted in column %q, which is no text, or counts nothing", t.Name, c.Name, c.Asset)
+		}
 		if i < t.Key && (c.Null || c.Kind != Text && c.Kind != Int && c.Kind != Bytes) {
 			return fmt.Errorf("table %s: key column %s must be text, int or bytes, and not null", t.Name, c.Name)
 		}
 	}
 	return nil
+}
+
+// AssetOf finds the column that says what the amounts of a column count; none where it holds no amounts, or nothing says so.
+func (t Table) AssetOf(column int) (asset int, ok bool) {
+	c := t.Columns[column]
+	name := cmp.Or(c.Asset, "asset")
+	asset = slices.IndexFunc(t.Columns, func(c Column) bool { return c.Name == name && c.Kind == Text })
+	return asset, asset >= 0 && c.Kind == Amount
 }
 
 // CheckRow refuses a row that does not fit its table. Sinks call it before they write.

@@ -57,7 +57,8 @@ type Range struct {
 // Durability: a view may lose its last commits in a power cut, rows and checkpoint together; the log has them.
 type Sink interface {
 	Views
-	// Open prepares a view's tables and returns its checkpoint. What is kept under another fingerprint is dropped first.
+	// Open prepares a view's tables and returns its checkpoint. What is kept under another fingerprint is dropped first. A sink that several
+	// processes share lets one of them at a time hold a view, and answers the others with a *HeldError.
 	Open(ctx context.Context, spec Spec) (Checkpoint, error)
 	// Commit writes the rows that flush yields and moves the checkpoint from one to the other, in one transaction.
 	Commit(ctx context.Context, from, to Checkpoint, flush func(yield func(table int, row Row) error) error) error
@@ -74,6 +75,17 @@ type CheckpointError struct {
 func (e *CheckpointError) Error() string {
 	return fmt.Sprintf("view %s is at position %d of log %s, not at %d of %s: another worker writes it; stop one of them",
 		e.Expected.Projection, e.Actual.Position, e.Actual.LogID, e.Expected.Position, e.Expected.LogID)
+}
+
+// HeldError: another worker holds the view, and whoever opens it after that one has ended is the next. Checkpoint is what the view that is kept
+// is true at; zero where it is of another version, which nobody who asks for this one may read.
+type HeldError struct {
+	Projection string
+	Checkpoint Checkpoint
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("view %s is at position %d, and another worker holds it: this one takes over when that one ends", e.Projection, e.Checkpoint.Position)
 }
 
 // DamagedViewError: what the sink keeps cannot be read any more. It is a cache: once it is removed, the views are built again from the log.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/wire"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
 )
@@ -26,7 +26,11 @@ type Config struct {
 	Logger *zap.Logger
 }
 
-const retryDelayMin = 50 * time.Millisecond
+const (
+	retryDelayMin = 50 * time.Millisecond
+	// standbyDelay is how long a worker waits before it looks again whether the one that holds its view has ended, and how far that is.
+	standbyDelay = 200 * time.Millisecond
+)
 
 // Worker runs one projection: it folds what the source has into the sink, from the checkpoint on, in order, each event once.
 type Worker struct {
@@ -53,6 +57,8 @@ type Status struct {
 	AtHead time.Time
 	// Err is why the view stands still: the last failure while the worker retries, or what ended it.
 	Err error
+	// Standby: another worker folds the view, in another process, and this one takes over when that one ends. Checkpoint follows.
+	Standby bool
 	// Stopped: the worker has ended, and only a new one goes on.
 	Stopped bool
 }
@@ -201,7 +207,7 @@ func (w *Worker) confirm() {
 }
 
 func (w *Worker) stop(err error) {
-	w.update(func(s *Status) { s.Err, s.Stopped = err, true })
+	w.update(func(s *Status) { s.Err, s.Standby, s.Stopped = err, false, true })
 }
 
 // session restores the projection from what is committed, and folds from there on until something fails. It commits before it tries the
@@ -228,31 +234,62 @@ func (w *Worker) session(ctx context.Context, suspect es.Position) error {
 }
 
 func (w *Worker) restore(ctx context.Context, suspect es.Position) (*batch, error) {
-	at, err := w.sink.Open(ctx, w.spec)
+	at, err := w.open(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open view %s: %w", w.spec.Name, err)
+		return nil, err
 	}
 	p := w.create()
 	if err := Load(ctx, w.sink, p); err != nil {
 		return nil, err
 	}
+	head, err := w.place(ctx, at, false)
+	if err != nil {
+		return nil, err
+	}
+	return &batch{worker: w, projection: p, committed: at, last: at, head: head, suspect: suspect}, nil
+}
+
+// open opens the view, and stands by while another worker holds it.
+func (w *Worker) open(ctx context.Context) (Checkpoint, error) {
+	for {
+		at, err := w.sink.Open(ctx, w.spec)
+		var held *HeldError
+		switch {
+		case err == nil:
+			return at, nil
+		case !errors.As(err, &held):
+			return at, fmt.Errorf("open view %s: %w", w.spec.Name, err)
+		}
+		if _, err := w.place(ctx, held.Checkpoint, true); err != nil {
+			return at, err
+		}
+		if !sleep(ctx, standbyDelay) {
+			return at, ctx.Err()
+		}
+	}
+}
+
+// place tells where the view stands in the log, and refuses a view of another log, or of more than this one holds.
+func (w *Worker) place(ctx context.Context, at Checkpoint, standby bool) (LogHead, error) {
 	head, err := w.source.Head(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the log's head: %w", err)
+		return head, fmt.Errorf("ask for the log's head: %w", err)
 	}
 	if at.LogID != uuid.Nil && head.LogID != at.LogID {
-		return nil, &LogChangedError{Projection: w.spec.Name, View: at.LogID, Source: head.LogID}
+		return head, &LogChangedError{Projection: w.spec.Name, View: at.LogID, Source: head.LogID}
 	}
 	if head.Position < at.Position {
-		return nil, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
+		return head, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
 	}
+	// A view that another worker folds while the log grows is always a little behind what was asked after it: judge it by what was heard before.
+	w.update(func(s *Status) { s.Checkpoint, s.Err, s.Standby = at, nil, standby })
 	w.update(func(s *Status) {
-		s.Checkpoint, s.Head, s.Err = at, head, nil
+		s.Head = head
 		if w.first == nil {
 			w.first = &head
 		}
 	})
-	return &batch{worker: w, projection: p, committed: at, last: at, head: head, suspect: suspect}, nil
+	return head, nil
 }
 
 // Load restores a projection from the rows of a sink that it is open in.
@@ -291,7 +328,8 @@ type batch struct {
 func (b *batch) catchUp(ctx context.Context) error {
 	for b.last.Position < b.head.Position {
 		began := b.last.Position
-		for e, err := range b.worker.source.Read(ctx, began) {
+		read := func(ctx context.Context) iter.Seq2[es.Entry, error] { return b.worker.source.Read(ctx, began) }
+		for e, err := range readAhead(ctx, read) {
 			if err != nil {
 				return fmt.Errorf("read the log after position %d: %w", b.last.Position, err)
 			}
@@ -348,7 +386,7 @@ func (b *batch) absorb(ctx context.Context, f Frame) error {
 		if e.Prev != b.last.Position || len(e.Bytes) == 0 {
 			continue
 		}
-		if err := b.fold(ctx, e); err != nil {
+		if err := b.fold(ctx, decode(e)); err != nil {
 			return err
 		}
 	}
@@ -356,15 +394,15 @@ func (b *batch) absorb(ctx context.Context, f Frame) error {
 }
 
 // fold applies the entry that follows the last one.
-func (b *batch) fold(ctx context.Context, e es.Entry) error {
+func (b *batch) fold(ctx context.Context, e decoded) error {
 	if e.Position == b.suspect {
 		if err := b.commit(ctx); err != nil {
 			return err
 		}
 	}
-	f, err := wire.Decode(e)
+	err := e.err
 	if err == nil {
-		err = apply(b.projection, f)
+		err = apply(b.projection, e.fact)
 	}
 	if err != nil {
 		return &FoldError{Projection: b.worker.spec.Name, Position: e.Position, Ordinal: e.Ordinal, Stream: e.Stream, Err: err}

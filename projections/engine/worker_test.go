@@ -305,6 +305,88 @@ func TestTwoWorkersNeverBothCommit(t *testing.T) {
 	equalsReplay(t, log, sink)
 }
 
+// heldSink is a sink whose views another worker holds until it is told otherwise.
+type heldSink struct {
+	engine.Sink
+	held  func() (engine.Checkpoint, bool)
+	opens chan struct{}
+}
+
+func (s heldSink) Open(ctx context.Context, spec engine.Spec) (engine.Checkpoint, error) {
+	select {
+	case s.opens <- struct{}{}:
+	default:
+	}
+	if at, held := s.held(); held {
+		return engine.Checkpoint{}, &engine.HeldError{Projection: spec.Name, Checkpoint: at}
+	}
+	return s.Sink.Open(ctx, spec)
+}
+
+func TestStandbyFollowsAndTakesOver(t *testing.T) {
+	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
+	log.Fill(t, 20)
+	beating(t, log)
+	active, stop, stopped := start(t, log, sink)
+	await(t, active, log)
+	var ended atomic.Bool
+	standby, _, _ := start(t, log, heldSink{Sink: sink, held: func() (engine.Checkpoint, bool) { return active.Status().Checkpoint, !ended.Load() }})
+	for range 3 {
+		await(t, standby, log)
+		if s := standby.Status(); !s.Standby || s.Err != nil || s.Stopped || s.LagEvents != 0 || s.Checkpoint != active.Status().Checkpoint {
+			t.Fatalf("status of a standby: %+v", s)
+		}
+		log.Fill(t, 7)
+	}
+	await(t, active, log)
+	stop()
+	<-stopped
+	ended.Store(true)
+	log.Fill(t, 9)
+	await(t, standby, log)
+	if s := standby.Status(); s.Standby || s.Checkpoint.Events() != 50 {
+		t.Fatalf("status after the takeover: %+v", s)
+	}
+	equalsReplay(t, log, sink)
+}
+
+// growing is a log that has grown whenever it is asked.
+type growing struct {
+	*enginetest.Log
+	t *testing.T
+}
+
+func (g growing) Head(ctx context.Context) (engine.LogHead, error) {
+	g.Fill(g.t, 1)
+	return g.Log.Head(ctx)
+}
+
+// Whoever asks a log that never rests where it ends, finds any view behind. A standby is at the head where it holds what was asked for before.
+func TestStandbyOfAViewThatIsNeverQuiteAtTheHead(t *testing.T) {
+	log := enginetest.NewLog(logID)
+	log.Fill(t, 1)
+	opens := make(chan struct{})
+	sink := heldSink{Sink: engine.NewMemSink(), opens: opens, held: func() (engine.Checkpoint, bool) {
+		last := log.Entries()[len(log.Entries())-1]
+		return engine.Checkpoint{Projection: "tally", LogID: logID, Position: last.Position, Ordinal: last.Ordinal}, true
+	}}
+	var seconds atomic.Int64
+	cfg := engine.Config{Clock: func() time.Time { return time.Unix(seconds.Load(), 0) }}
+	w := engine.NewWorker(enginetest.NewTally, growing{log, t}, sink, cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- w.Run(ctx) }()
+	for second := range int64(4) {
+		seconds.Store(second)
+		<-opens
+	}
+	cancel()
+	<-ended
+	if s := w.Status(); s.LagEvents != 1 || s.AtHead.Unix() < 2 {
+		t.Fatalf("status %+v", s)
+	}
+}
+
 func TestSourceThatIsAwayIsWaitedFor(t *testing.T) {
 	log, sink := enginetest.NewLog(logID), engine.NewMemSink()
 	log.Fill(t, 5)

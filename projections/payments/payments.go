@@ -87,9 +87,9 @@ func figureColumns() []engine.Column {
 		{Name: "returned", Kind: engine.Amount, About: "all that came back"},
 		{Name: "returned_open", Kind: engine.Amount, About: "the part of what came back that is owed again"},
 		{Name: "drawn", Kind: engine.Amount, About: "what the instruction asked to be paid, whatever came of it"},
-		{Name: "booked_amount", Kind: engine.Amount, About: "in the booked asset: what stands booked"},
-		{Name: "principal", Kind: engine.Amount, About: "in the booked asset: of a loan, still to be paid back"},
-		{Name: "interest", Kind: engine.Amount, About: "in the booked asset: of a loan, due and not paid"},
+		{Name: "booked_amount", Kind: engine.Amount, Asset: "booked_asset", About: "in the booked asset: what stands booked"},
+		{Name: "principal", Kind: engine.Amount, Asset: "booked_asset", About: "in the booked asset: of a loan, still to be paid back"},
+		{Name: "interest", Kind: engine.Amount, Asset: "booked_asset", About: "in the booked asset: of a loan, due and not paid"},
 	}
 }
 

@@ -172,7 +172,7 @@ func progress(ctx context.Context, source engine.Source, clock func() time.Time,
 	for _, f := range all {
 		s := f.by.Status()
 		view := health.View{
-			View: f.name, Position: s.Checkpoint.Position, Ordinal: s.Checkpoint.Ordinal, Events: s.Checkpoint.Events(), Stopped: s.Stopped,
+			View: f.name, Position: s.Checkpoint.Position, Ordinal: s.Checkpoint.Ordinal, Events: s.Checkpoint.Events(), Standby: s.Standby, Stopped: s.Stopped,
 		}
 		if s.Err != nil {
 			view.Error = s.Err.Error()

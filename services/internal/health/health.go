@@ -72,6 +72,8 @@ type View struct {
 	// LagSeconds is how long ago the view last held all that the log held, as far as its worker had heard, or how long ago the worker was made,
 	// where it never did; zero where it holds all of it now.
 	LagSeconds *float64 `json:"lag_seconds"`
+	// Standby: another process folds the view, and this one takes over when that one ends.
+	Standby bool `json:"standby,omitempty"`
 	// Stopped: it goes on only after a restart.
 	Stopped bool `json:"stopped"`
 	// Error is why the view stands still; a view that has not stopped tries again.
@@ -108,6 +110,9 @@ func (v *View) check() Check {
 	case *v.LagEvents > LagEventsMax || *v.LagSeconds > LagSecondsMax:
 		return failed(check, "wait, and look whether it falls; where it grows, the machine is too slow for the load",
 			"at position %d, %d events and %.0f seconds behind, of at most %d and %d%s", v.Position, *v.LagEvents, *v.LagSeconds, LagEventsMax, LagSecondsMax, why)
+	}
+	if v.Standby {
+		why = ", folded by another process, for which this one stands by"
 	}
 	return passed(check, "at position %d, %d events behind%s", v.Position, *v.LagEvents, why)
 }
