@@ -61,10 +61,10 @@ func (c *cli) connectToRead(ctx context.Context) (*client.Client, func() error, 
 }
 
 func (c *cli) connect(ctx context.Context, readOnly bool) (*client.Client, func() error, error) {
-	target := boot.Target{Server: c.server, DataDir: c.dataDir, Store: c.store, ReadOnly: readOnly}
+	target := boot.Target{Server: c.server, DataDir: c.dataDir, Store: c.store, Views: c.views, ReadOnly: readOnly}
 	if target.Server != "" {
 		target.DataDir = ""
-	} else if err := checkFolder(target.DataDir, !readOnly || c.store != ""); err != nil {
+	} else if err := c.checkDataDir(readOnly); err != nil {
 		return nil, nil, err
 	}
 	ledger, closeLedger, err := boot.Connect(ctx, target, c.logger(zapcore.WarnLevel))
@@ -75,6 +75,14 @@ func (c *cli) connect(ctx context.Context, readOnly bool) (*client.Client, func(
 		err = withRemedy(err, "is it running? `allied serve` prints its address")
 	}
 	return nil, nil, err
+}
+
+// checkDataDir says early and plainly why the folder cannot serve, where one is needed.
+func (c *cli) checkDataDir(readOnly bool) error {
+	if c.store != "" && (c.views != "" || !readOnly) {
+		return nil // nothing is kept in it
+	}
+	return checkFolder(c.dataDir, !readOnly || c.store != "")
 }
 
 // checkFolder says early and plainly why a folder cannot hold a ledger.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
-	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/spf13/cobra"
@@ -107,7 +106,7 @@ func (c *cli) prepareVerify(ctx context.Context, log logReader) (built []string,
 // contradicts itself is an error, before anything could build over it.
 func (c *cli) keptViews(ctx context.Context, pos es.Position) (absent []string, behind bool, err error) {
 	specs := boot.Specs()
-	views, err := sqlite.OpenReader(viewsFile(c.dataDir))
+	views, err := boot.OpenViews(ctx, c.dataDir, c.views)
 	if errors.Is(err, fs.ErrNotExist) {
 		for _, spec := range specs {
 			absent = append(absent, spec.Name)
@@ -137,14 +136,16 @@ func (c *cli) keptViews(ctx context.Context, pos es.Position) (absent []string, 
 // catchUp waits until the views hold all that the log holds: those of the server, or of this process where nobody serves the folder. A
 // folder in use by a process that serves nobody is taken as it is.
 func (c *cli) catchUp(ctx context.Context) error {
-	ledger, closeLedger, err := boot.ConnectServing(ctx, c.dataDir, c.logger(zapcore.WarnLevel))
-	switch {
-	case err != nil:
-		return err
-	case ledger != nil:
-		return errors.Join(awaitViews(ctx, ledger), closeLedger())
+	if c.store == "" || c.views == "" { // there is a folder, which a server may serve
+		ledger, closeLedger, err := boot.ConnectServing(ctx, c.dataDir, c.logger(zapcore.WarnLevel))
+		switch {
+		case err != nil:
+			return err
+		case ledger != nil:
+			return errors.Join(awaitViews(ctx, ledger), closeLedger())
+		}
 	}
-	_, closeLedger, err = c.connectToRead(ctx) // which waits for the views of this process, and finds those of a frozen folder at the log's end
+	_, closeLedger, err := c.connectToRead(ctx) // which waits for the views of this process, and finds those of a frozen folder at the log's end
 	var inUse *boot.InUseError
 	switch {
 	case errors.As(err, &inUse):
@@ -164,7 +165,7 @@ func awaitViews(ctx context.Context, ledger *client.Client) error {
 }
 
 func (c *cli) verify(ctx context.Context, entries iter.Seq2[es.Entry, error]) (*engine.Result, error) {
-	views, err := sqlite.OpenReader(viewsFile(c.dataDir))
+	views, err := boot.OpenViews(ctx, c.dataDir, c.views)
 	if err != nil {
 		return nil, err
 	}

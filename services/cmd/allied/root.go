@@ -21,6 +21,7 @@ type cli struct {
 	server  string
 	dataDir string
 	store   string
+	views   string
 	form    string
 	quiet   bool
 }
@@ -97,6 +98,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found
 	flags.StringVar(&c.server, "server", "", "address of a running ledger, such as nats://127.0.0.1:4222")
 	flags.StringVar(&c.dataDir, "data", defaultDataDir, "folder of the ledger")
 	flags.StringVar(&c.store, "store", "", "event store, such as esdb://host:2113 (KurrentDB), instead of the folder's own")
+	flags.StringVar(&c.views, "views", "", "database of the views, such as postgres://user@host/database, instead of a file in the folder")
 	flags.StringVarP(&c.form, "output", "o", formTable, "form of the data: "+strings.Join(forms, ", "))
 	flags.BoolVarP(&c.quiet, "quiet", "q", false, "no progress and no summary on standard error; errors stay")
 	root.SetFlagErrorFunc(flagError)
@@ -113,8 +115,11 @@ func (c *cli) checkGlobal(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("server") && cmd.Flags().Changed("data") {
 		return usagef("--server and --data name two ledgers; give one of them")
 	}
-	if c.server != "" && c.store != "" {
-		return usagef("--server and --store name two ledgers; give one of them")
+	if c.server != "" && (c.store != "" || c.views != "") {
+		return usagef("--server is asked, and keeps log and views where it was told; leave out --store and --views")
+	}
+	if c.views != "" && !strings.HasPrefix(c.views, "postgres://") && !strings.HasPrefix(c.views, "postgresql://") {
+		return usagef("--views %q is no address of a PostgreSQL database, such as postgres://user@host/database", c.views)
 	}
 	if c.store != "" && !strings.HasPrefix(c.store, "esdb://") && !strings.HasPrefix(c.store, "esdb+discover://") {
 		return usagef("--store %q is no connection string of a store, such as esdb://host:2113; --data names a folder", c.store)

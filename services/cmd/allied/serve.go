@@ -83,7 +83,7 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	cfg := boot.Config{
-		DataDir: c.dataDir, Store: c.store, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
+		DataDir: c.dataDir, Store: c.store, Views: c.views, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
 		HTTPInsecure: o.insecure,
 		Logger:       newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
@@ -108,7 +108,7 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 }
 
 func (c *cli) keepsFiles(o serveOptions) bool {
-	cfg := boot.Config{Profile: o.profile, Roles: o.roles, Store: c.store}
+	cfg := boot.Config{Profile: o.profile, Roles: o.roles, Store: c.store, Views: c.views}
 	return cfg.NeedsFolder()
 }
 
@@ -233,7 +233,7 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	if dir, err := os.Getwd(); err == nil {
 		fmt.Fprintf(&b, "  cd %s\n", quoted(dir))
 	}
-	whole := o.profile == "" && len(o.roles) == 0 && c.store == "" // the folder holds all that commands need
+	whole := o.profile == "" && len(o.roles) == 0 && c.store == "" && c.views == "" // the folder holds all that commands need
 	for _, command := range o.worthTrying(whole) {
 		reach := "--server " + node.URL()
 		if whole {

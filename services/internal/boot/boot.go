@@ -57,6 +57,8 @@ type Config struct {
 	DataDir string
 	// Store is the connection string of the event store, such as esdb://127.0.0.1:2113; empty for the folder's own.
 	Store string
+	// Views is the database that keeps the views, such as postgres://user@127.0.0.1/ledger; empty for a file in the folder.
+	Views string
 	// NATSURL is the server to connect to; empty starts one in this process, which then must hold the recorder.
 	NATSURL string
 	// Listen is where the server in this process listens, a loopback address such as 127.0.0.1:4222; a free port where empty.
@@ -141,8 +143,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("start: unused draws cannot be released after %s: name a time, or 0 for never", c.ReleaseDrawsAfter)
 	case c.HTTPListen == "" && c.runs(API):
 		return errors.New("start: the role api serves HTTP: name an address to listen on, or leave the role out")
-	case c.Profile == ProfileDev && c.Store != "":
-		return fmt.Errorf("start: profile %s keeps everything in memory: leave it or the store out", ProfileDev)
+	case c.Profile == ProfileDev && (c.Store != "" || c.Views != ""):
+		return fmt.Errorf("start: profile %s keeps everything in memory: leave it out, or the store and the database of the views", ProfileDev)
 	case c.DataDir == "" && c.NeedsFolder():
 		return errors.New("start: name the ledger's folder, or use profile dev to keep all in memory")
 	}
@@ -151,7 +153,7 @@ func (c *Config) check() error {
 
 // NeedsFolder tells whether a role keeps something in the ledger's folder. Deciders hold nothing that the log does not.
 func (c *Config) NeedsFolder() bool {
-	return c.Profile != ProfileDev && (c.runs(Recorder) && c.Store == "" || c.runs(Views))
+	return c.Profile != ProfileDev && (c.runs(Recorder) && c.Store == "" || c.runs(Views) && c.Views == "")
 }
 
 func (c *Config) runs(role string) bool { return len(c.Roles) == 0 || slices.Contains(c.Roles, role) }

@@ -26,8 +26,8 @@ var ErrUnavailable = errors.New("ledger unavailable")
 // Target names a ledger: a server's address, or where it is kept.
 type Target struct {
 	Server string
-	// DataDir and Store are as in Config.
-	DataDir, Store string
+	// DataDir, Store and Views are as in Config.
+	DataDir, Store, Views string
 	// ReadOnly: queries only. A folder that is not there is not created.
 	ReadOnly bool
 }
@@ -53,7 +53,7 @@ func Connect(ctx context.Context, t Target, log *zap.Logger) (*client.Client, fu
 		return client.New(nc, client.Config{Logger: log}), closing(nc), nil
 	}
 	cfg := Config{
-		DataDir: t.DataDir, Store: t.Store, Roles: []string{Recorder, Pledges, Shipments, Payments, Imports}, Logger: log, unlistened: true,
+		DataDir: t.DataDir, Store: t.Store, Views: t.Views, Roles: []string{Recorder, Pledges, Shipments, Payments, Imports}, Logger: log, unlistened: true,
 	}
 	if t.ReadOnly {
 		cfg.Roles = []string{Recorder, Views}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -16,21 +15,33 @@ import (
 	"github.com/allied-ledger/allied/events/memlog"
 	"github.com/allied-ledger/allied/events/wire"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/google/uuid"
 )
 
-// LostLogError: a view of the folder has read a log further than the folder's log reaches, so events were lost.
+// LostLogError: a view has read a log further than the log reaches, so events were lost.
 type LostLogError struct {
-	Dir    string
+	Kept   string // where the view is kept
 	View   engine.Checkpoint
 	Detail string
 }
 
 func (e *LostLogError) Error() string {
-	return fmt.Sprintf("%s: view %s has read log %s up to position %d, and %s: restore the log from a copy, or move %s away if the log is right as it is",
-		e.Dir, e.View.Projection, e.View.LogID, e.View.Position, e.Detail, viewsName)
+	return fmt.Sprintf("%s: view %s has read log %s up to position %d, and %s: restore the log from a copy, or remove the views if the log is right as it is: %s",
+		e.Kept, e.View.Projection, e.View.LogID, e.View.Position, e.Detail, removeViews)
+}
+
+// removeViews is how views are removed, which are built again from the log.
+const removeViews = "move " + viewsName + " away, or drop the schemas allied and allied_report of their database"
+
+// keptIn names where views are kept.
+func keptIn(dir, database string) string {
+	if database != "" {
+		return "the database of the views"
+	}
+	return dir
 }
 
 // openLog opens the event store, and refuses one that ends before what the views of its folder have read.
@@ -38,22 +49,18 @@ func (n *Node) openLog(ctx context.Context) (es.Log, error) {
 	if n.folder == nil && n.cfg.Store == "" {
 		return memlog.New(), nil
 	}
-	dir := n.cfg.DataDir
-	var marks []engine.Checkpoint
-	if n.folder != nil {
-		var err error
-		if marks, err = viewMarks(ctx, filepath.Join(dir, viewsName)); err != nil {
-			return nil, err
-		}
+	marks, err := viewMarks(ctx, n.cfg.DataDir, n.cfg.Views)
+	if err != nil {
+		return nil, err
 	}
 	log, err := n.openStore(ctx, len(marks) > 0)
 	if errors.As(err, new(*noLogError)) {
-		return nil, &LostLogError{dir, marks[0], err.Error()}
+		return nil, &LostLogError{keptIn(n.cfg.DataDir, n.cfg.Views), marks[0], err.Error()}
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := checkMarks(ctx, dir, log, marks); err != nil {
+	if err := checkMarks(ctx, keptIn(n.cfg.DataDir, n.cfg.Views), log, marks); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
 	return log, nil
@@ -114,13 +121,13 @@ func describe(r es.Record) (eventType string, metadata []byte) {
 	return record.GetType(), metadata
 }
 
-func checkMarks(ctx context.Context, dir string, log es.Log, marks []engine.Checkpoint) error {
+func checkMarks(ctx context.Context, kept string, log es.Log, marks []engine.Checkpoint) error {
 	head, err := log.Head(ctx)
 	if err != nil {
 		return err
 	}
 	for _, m := range marks {
-		if err := checkMark(dir, m, log.ID(), head.Position); err != nil {
+		if err := checkMark(kept, m, log.ID(), head.Position); err != nil {
 			return err
 		}
 	}
@@ -128,14 +135,14 @@ func checkMarks(ctx context.Context, dir string, log es.Log, marks []engine.Chec
 }
 
 // checkMark refuses a view that has read more than a log holds, or another log.
-func checkMark(dir string, m engine.Checkpoint, log uuid.UUID, end es.Position) error {
+func checkMark(kept string, m engine.Checkpoint, log uuid.UUID, end es.Position) error {
 	switch {
 	case m.Position == 0:
 		return nil
 	case m.LogID != log:
-		return &LostLogError{dir, m, "the folder now holds log " + log.String()}
+		return &LostLogError{kept, m, "the log here is " + log.String()}
 	case m.Position > end:
-		return &LostLogError{dir, m, fmt.Sprintf("the log ends at position %d", end)}
+		return &LostLogError{kept, m, fmt.Sprintf("the log ends at position %d", end)}
 	}
 	return nil
 }
@@ -154,16 +161,38 @@ func logEnd(ctx context.Context, dir string) (log uuid.UUID, end es.Position, er
 	return log, end, nil
 }
 
-// viewMarks are the checkpoints of the folder's views that have read anything.
-func viewMarks(ctx context.Context, path string) ([]engine.Checkpoint, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+// KeptViews are views that are kept, to be read.
+type KeptViews interface {
+	engine.Views
+	Close() error
+}
+
+// OpenViews opens the views of a ledger to be read: those of a database where one is named, else those in the folder. Where nothing is kept, its
+// error is fs.ErrNotExist.
+func OpenViews(ctx context.Context, dir, database string) (KeptViews, error) {
+	if database != "" {
+		r, err := postgres.OpenReader(ctx, database)
+		if err != nil {
+			return nil, err // and no views that are nil
+		}
+		return r, nil
 	}
-	r, err := sqlite.OpenReader(path)
+	r, err := sqlite.OpenReader(filepath.Join(dir, viewsName))
 	if err != nil {
 		return nil, err
 	}
-	var marks []engine.Checkpoint
+	return r, nil
+}
+
+// viewMarks are the checkpoints of the kept views that have read anything.
+func viewMarks(ctx context.Context, dir, database string) (marks []engine.Checkpoint, err error) {
+	r, err := OpenViews(ctx, dir, database)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
 	err = r.View(ctx, func(s engine.Snapshot) error {
 		for _, spec := range Specs() {
 			at, err := s.Checkpoint(ctx, spec)

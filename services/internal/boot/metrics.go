@@ -69,9 +69,11 @@ func (m logMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (m logMetrics) Collect(to chan<- prometheus.Metric) {
-	head, err := m.log.Head(context.Background()) // which reads memory
+	ctx, cancel := context.WithTimeout(context.Background(), headWaitMax)
+	defer cancel()
+	head, err := m.log.Head(ctx)
 	if err != nil {
-		return // closed: a figure that is not known is left out
+		return // closed, or out of reach: a figure that is not known is left out
 	}
 	writable := 1.0
 	if log, ok := m.log.(interface{ Refusal() error }); ok && log.Refusal() != nil {

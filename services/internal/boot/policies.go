@@ -14,11 +14,11 @@ import (
 
 // startPolicies starts what releases unused draws, and what was given up of others. It is the last role to start and the first to stop: its
 // commands need the others.
-func (n *Node) startPolicies(context.Context) error {
+func (n *Node) startPolicies(ctx context.Context) error {
 	if n.cfg.ReleaseDrawsAfter == 0 {
 		return nil
 	}
-	sink, err := n.openSink(policiesName)
+	sink, err := n.openSink(ctx, policiesName)
 	if err != nil {
 		return err
 	}

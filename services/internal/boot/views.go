@@ -15,6 +15,7 @@ import (
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
@@ -70,8 +71,8 @@ func Specs() []engine.Spec {
 	return out
 }
 
-func (n *Node) startViews(context.Context) error {
-	sink, err := n.openSink(viewsName)
+func (n *Node) startViews(ctx context.Context) error {
+	sink, err := n.openSink(ctx, viewsName)
 	if err != nil {
 		return err
 	}
@@ -104,12 +105,16 @@ func (n *Node) startViews(context.Context) error {
 	return n.views.serve()
 }
 
-// openSink opens a file of the folder for views; without a folder they are kept in memory.
-func (n *Node) openSink(name string) (engine.Sink, error) {
-	if n.folder == nil {
+// openSink opens what keeps views: the database that is named, else a file of the folder, or memory where there is no folder.
+func (n *Node) openSink(ctx context.Context, name string) (sink engine.Sink, err error) {
+	switch {
+	case n.cfg.Views != "":
+		sink, err = postgres.Open(ctx, n.cfg.Views)
+	case n.folder != nil:
+		sink, err = sqlite.Open(filepath.Join(n.cfg.DataDir, name))
+	default:
 		return engine.NewMemSink(), nil
 	}
-	sink, err := sqlite.Open(filepath.Join(n.cfg.DataDir, name))
 	if err != nil {
 		return nil, err
 	}
