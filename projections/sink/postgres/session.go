@@ -80,6 +80,10 @@ func (v *session) prepare(ctx context.Context, spec engine.Spec, do func(pgx.Tx)
 	}
 	v.spec = spec
 	return pgx.BeginFunc(ctx, v.conn, func(tx pgx.Tx) error {
+		// One after the other: two that read the layout, and then both want to change it, would wait for each other.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", lockKey("layout")); err != nil {
+			return err
+		}
 		if err := do(tx); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"flag"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/allied-ledger/allied/projections/balances"
@@ -13,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/reservations"
 	"github.com/allied-ledger/allied/projections/shipments"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
 	"pgregory.net/rapid"
 )
@@ -97,6 +99,28 @@ func TestEveryAmountThatPeopleReadHasAnAsset(t *testing.T) {
 					t.Errorf("nothing says what column %s of table %s counts", c.Name, table.Name)
 				}
 			}
+		}
+	}
+}
+
+// All views are opened at once, as a process that starts on an empty database does, and none has to try again.
+func TestViewsAreMadeAtTheSameTime(t *testing.T) {
+	for range 5 {
+		sink, err := postgres.Open(t.Context(), postgrestest.URL(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var opening sync.WaitGroup
+		for _, create := range views {
+			opening.Go(func() {
+				if _, err := sink.Open(t.Context(), create().Spec()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		opening.Wait()
+		if err := sink.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +13,6 @@ import (
 
 	"github.com/allied-ledger/allied/services/internal/boot"
 )
-
-// unmerged are flags that the deployments use and the binary does not have yet.
-var unmerged = []string{"--store", "--views"}
 
 // folder is where the files lie.
 var folder = filepath.Join("..", "..", "..", "deployments")
@@ -57,22 +53,25 @@ func (c commandLine) flag(name string) string {
 
 func (c commandLine) roles() []string { return strings.Split(c.flag("roles"), ",") }
 
-// here is the command line for this machine, in a folder of the test's: it connects to one NATS server and to no store, and listens on a free
-// port of the loopback interface. Some flags may be left out; a role without its store keeps files.
-func (c commandLine) here(natsURL string, without ...string) commandLine {
+// places are where what a command line connects to is on this machine.
+type places struct{ nats, store, views string }
+
+// here is the command line for this machine, in a folder of the test's, with a free port of the loopback interface to listen on.
+func (c commandLine) here(at places) commandLine {
 	var out commandLine
 	for _, arg := range c {
 		name, value, _ := strings.Cut(arg, "=")
 		switch {
-		case slices.Contains(without, name):
 		case name == "--data":
 			out = append(out, name+"=ledger")
 		case name == "--port":
 			out = append(out, name+"=0")
 		case name == "--nats":
-			out = append(out, name+"="+natsURL)
-		case name == "--store", name == "--views":
-			out = append(out, name+"="+nowhere(value))
+			out = append(out, name+"="+at.nats)
+		case name == "--store":
+			out = append(out, name+"="+at.store)
+		case name == "--views":
+			out = append(out, name+"="+at.views)
 		case name == "--listen" && value != "none":
 			out = append(out, name+"=127.0.0.1:0")
 		default:
@@ -85,15 +84,8 @@ func (c commandLine) here(natsURL string, without ...string) commandLine {
 // nobody is an address at which nothing listens.
 const nobody = "127.0.0.1:1"
 
-// nowhere is an address with another host.
-func nowhere(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	u.Host = nobody
-	return u.String()
-}
+// nowhere is where nothing is.
+var nowhere = places{"nats://" + nobody, "esdb://" + nobody + "?tls=false", "postgres://" + nobody + "/allied?sslmode=disable"}
 
 // checkCommandLine runs the real binary with a command line, on a machine where nothing can be reached: one that the binary does not understand
 // ends before it tries.
@@ -109,7 +101,7 @@ func checkCommandLine(t *testing.T, line commandLine) {
 			t.Errorf("%s: %v", strings.Join(line, " "), err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), binary, line.here("nats://"+nobody, unmerged...)...)
+	cmd := exec.CommandContext(t.Context(), binary, line.here(nowhere)...)
 	cmd.Dir = t.TempDir()
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

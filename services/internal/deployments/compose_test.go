@@ -73,7 +73,7 @@ func TestACommandLineThatIsWrongIsSeen(t *testing.T) {
 		{"serve", "--roles=pledges", "--listen=none"},
 		{"server", "--roles=pledges", "--nats=nats://nats:4222", "--listen=none"},
 	} {
-		cmd := exec.CommandContext(t.Context(), binary, wrong.here("nats://"+nobody)...)
+		cmd := exec.CommandContext(t.Context(), binary, wrong.here(nowhere)...)
 		cmd.Dir = t.TempDir()
 		if out, err := cmd.CombinedOutput(); err == nil || strings.Contains(string(out), nobody) {
 			t.Errorf("%s: %v\n%s", wrong, err, out)

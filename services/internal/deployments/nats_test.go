@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -85,49 +84,6 @@ func TestNATSInCompose(t *testing.T) {
 	}
 	if err := get(t.Context(), "http://"+startNATS(t).MonitorAddr().String()+path); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestTheRolesOfComposeWorkTogether starts every service of the compose file, once each and with files instead of stores, on a NATS server with
-// the configuration, and sends commands through them.
-func TestTheRolesOfComposeWorkTogether(t *testing.T) {
-	s := startNATS(t)
-	p := mustProject(t)
-	var health []string
-	running := map[string]*process{}
-	for _, service := range ours(p) {
-		if check := service.HealthCheck.Test; !slices.Contains(health, check[len(check)-1]) {
-			health = append(health, check[len(check)-1])
-		}
-	}
-	if len(health) != 1 {
-		t.Fatalf("health is asked at %v", health)
-	}
-	path := strings.TrimPrefix(health[0], "http://127.0.0.1:8080")
-	for _, name := range []string{"recorder", "pledges", "shipments", "payments", "imports", "views", "policies", "api"} {
-		running[name] = start(t, commandLine(ours(p)[name].Command).here(s.ClientURL(), "--store", "--views"))
-	}
-	for _, r := range running {
-		r.awaitHTTP(t, path)
-	}
-	nc, js := dashboard(t, s)
-	rows, err := nc.SubscribeSync(live.Subject(boot.LiveBalances.Bucket, ">"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	example := filepath.Join("..", "..", "..", "docs", "reference", "example.jsonl")
-	if out, err := exec.CommandContext(t.Context(), binary, "submit", example, "--server", s.ClientURL()).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	awaitRow(t, js, rows)
-	if err := get(t.Context(), running["api"].http+path); err != nil {
-		t.Error(err)
-	}
-	for _, name := range []string{"api", "policies", "views", "imports", "payments", "shipments", "pledges", "recorder"} {
-		running[name].stop(t)
-		if said := running[name].stderr.String(); strings.Contains(strings.ToLower(said), "permission") {
-			t.Errorf("%s was forbidden something: %s", name, said)
-		}
 	}
 }
 

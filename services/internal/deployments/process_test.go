@@ -136,3 +136,13 @@ func (p *process) stop(t *testing.T) {
 		t.Errorf("after SIGTERM: %v\n%s", err, p.stderr)
 	}
 }
+
+// kill ends the process as a crash would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	_ = p.cmd.Wait() // killed
+}

@@ -76,7 +76,7 @@ func TestTheUnitOfAllRolesServes(t *testing.T) {
 	if err := boot.CheckHTTPListen(line.flag("listen"), false); err != nil {
 		t.Error(err)
 	}
-	p := start(t, line.here(""))
+	p := start(t, line.here(places{}))
 	p.awaitHTTP(t, "/readyz")
 	p.stop(t)
 }
