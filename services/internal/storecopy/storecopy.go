@@ -204,7 +204,7 @@ func (w *writer) add(ctx context.Context, e es.Entry) error {
 		w.bytes, w.run = w.bytes+len(e.Bytes), w.run+len(e.Bytes)
 		return nil
 	}
-	if n > 0 && (!w.to.InOrder || n == batchAppendsMax || w.bytes >= batchBytesMax) {
+	if n > 0 && (!w.to.InOrder || n == batchAppendsMax || w.bytes >= batchBytesMax || w.pace.Limit() != rate.Inf && n >= w.pace.Burst()) {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
