@@ -194,3 +194,23 @@ func TestErrorsHideThePassword(t *testing.T) {
 		}
 	}
 }
+
+// A role that may make schemas, and nothing else, is enough; one that may not is told what it lacks.
+func TestRoleThatMayOnlyMakeSchemas(t *testing.T) {
+	url := postgrestest.URL(t)
+	conn := connect(t, url)
+	execute(t, conn, "CREATE ROLE plain LOGIN")
+	own := url + "&user=plain"
+	if _, err := postgres.Open(t.Context(), own); err == nil || !strings.Contains(err.Error(), "GRANT CREATE ON DATABASE") {
+		t.Fatalf("a role without rights: %v", err)
+	}
+	execute(t, conn, "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain', current_database()); END $$")
+	sink := open(t, own)
+	log := filled(t, 20)
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	whole(t, log, sink)
+	query(t, url, "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory'")
+	log.Fill(t, 5)
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	whole(t, log, sink)
+}

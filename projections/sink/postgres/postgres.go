@@ -151,17 +151,17 @@ func (r *reader) explain(doing string, err error) error {
 	}
 	var broken *engine.DamagedViewError
 	if errors.As(err, &broken) {
-		return fmt.Errorf("%s views in %s: %w (%s)", doing, r.place, err, remedy)
+		return fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, remedy)
 	}
 	var own *pgconn.PgError
 	if !errors.As(err, &own) {
-		return fmt.Errorf("%s views in %s: %w", doing, r.place, err)
+		return fmt.Errorf("%s views of %s: %w", doing, r.place, err)
 	}
 	if own.Detail != "" {
 		err = fmt.Errorf("%w: %s", err, own.Detail)
 	}
 	advice, damage := advise(own.Code)
-	err = fmt.Errorf("%s views in %s: %w (%s)", doing, r.place, err, advice)
+	err = fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, advice)
 	if damage {
 		err = &engine.DamagedViewError{Err: err}
 	}
