@@ -29,6 +29,8 @@ const (
 	readersMax = 8
 	// connectSecondsMax bounds the wait for one connection.
 	connectSecondsMax = 10
+	// commitSecondsMax bounds one commit: a server that takes longer is perhaps behind a network that is gone, which nobody would notice.
+	commitSecondsMax = 120
 	// endSecondsMax bounds what is said to the server after the caller has gone.
 	endSecondsMax = 5
 	// majorMin is the oldest server that knows MERGE.
