@@ -42,6 +42,15 @@ func execute(t testing.TB, conn *pgx.Conn, sql string) {
 	}
 }
 
+// role ends with the test, which makes it: it belongs to all databases of the server.
+func role(t *testing.T, conn *pgx.Conn, name string) {
+	t.Cleanup(func() {
+		if _, err := conn.Exec(context.Background(), "DROP OWNED BY "+name+" CASCADE; DROP ROLE "+name); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // query answers one value as text.
 func query(t testing.TB, url, sql string) (answer string) {
 	t.Helper()
@@ -199,6 +208,7 @@ func TestErrorsHideThePassword(t *testing.T) {
 func TestRoleThatMayOnlyMakeSchemas(t *testing.T) {
 	url := postgrestest.URL(t)
 	conn := connect(t, url)
+	role(t, conn, "plain")
 	execute(t, conn, "CREATE ROLE plain LOGIN")
 	own := url + "&user=plain"
 	if _, err := postgres.Open(t.Context(), own); err == nil || !strings.Contains(err.Error(), "GRANT CREATE ON DATABASE") {
