@@ -260,6 +260,9 @@ func (w *Worker) open(ctx context.Context) (Checkpoint, error) {
 		case !errors.As(err, &held):
 			return at, fmt.Errorf("open view %s: %w", w.spec.Name, err)
 		}
+		if !w.Status().Standby {
+			w.cfg.Logger.Info("view stands by: another worker holds it", zap.String("view", w.spec.Name))
+		}
 		if _, err := w.place(ctx, held.Checkpoint, true); err != nil {
 			return at, err
 		}

@@ -16,6 +16,7 @@ const (
 	dayLast   = 2932896 // 9999-12-31
 	// A numeric is groups of four decimal digits.
 	groupDigits = 4
+	groupMax    = 9999
 	negative    = 0x4000
 )
 
@@ -121,7 +122,9 @@ func amountOf(cell []byte) (money.Amount, bool) {
 	for i := range first + 1 {
 		var group uint16
 		if i < groups {
-			group = binary.BigEndian.Uint16(cell[head+2*i:])
+			if group = binary.BigEndian.Uint16(cell[head+2*i:]); group > groupMax {
+				return money.Amount{}, false
+			}
 		}
 		if i == 0 {
 			text = strconv.AppendUint(text, uint64(group), 10)

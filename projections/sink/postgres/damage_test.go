@@ -42,6 +42,15 @@ func execute(t testing.TB, conn *pgx.Conn, sql string) {
 	}
 }
 
+// role ends with the test, which makes it: it belongs to all databases of the server.
+func role(t *testing.T, conn *pgx.Conn, name string) {
+	t.Cleanup(func() {
+		if _, err := conn.Exec(context.Background(), "DROP OWNED BY "+name+" CASCADE; DROP ROLE "+name); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // query answers one value as text.
 func query(t testing.TB, url, sql string) (answer string) {
 	t.Helper()
@@ -193,4 +202,25 @@ func TestErrorsHideThePassword(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+}
+
+// A role that may make schemas, and nothing else, is enough; one that may not is told what it lacks.
+func TestRoleThatMayOnlyMakeSchemas(t *testing.T) {
+	url := postgrestest.URL(t)
+	conn := connect(t, url)
+	role(t, conn, "plain")
+	execute(t, conn, "CREATE ROLE plain LOGIN")
+	own := url + "&user=plain"
+	if _, err := postgres.Open(t.Context(), own); err == nil || !strings.Contains(err.Error(), "GRANT CREATE ON DATABASE") {
+		t.Fatalf("a role without rights: %v", err)
+	}
+	execute(t, conn, "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO plain', current_database()); END $$")
+	sink := open(t, own)
+	log := filled(t, 20)
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	whole(t, log, sink)
+	query(t, url, "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_locks WHERE locktype = 'advisory'")
+	log.Fill(t, 5)
+	enginetest.Build(t, log, sink, enginetest.NewTally)
+	whole(t, log, sink)
 }

@@ -29,7 +29,9 @@ func TestStatementsOfTheReferenceRun(t *testing.T) {
 	for _, create := range views {
 		enginetest.Run(t, engine.NewWorker(create, log, sink, engine.Config{}), log)
 	}
-	execute(t, connect(t, url), string(blocks[0][1]))
+	conn := connect(t, url)
+	role(t, conn, "excel")
+	execute(t, conn, string(blocks[0][1]))
 	reader := connect(t, url+"&user=excel")
 	for _, b := range blocks[1:] {
 		execute(t, reader, string(b[1]))

@@ -29,6 +29,8 @@ const (
 	readersMax = 8
 	// connectSecondsMax bounds the wait for one connection.
 	connectSecondsMax = 10
+	// commitSecondsMax bounds one commit: a server that takes longer is perhaps behind a network that is gone, which nobody would notice.
+	commitSecondsMax = 120
 	// endSecondsMax bounds what is said to the server after the caller has gone.
 	endSecondsMax = 5
 	// majorMin is the oldest server that knows MERGE.
@@ -151,17 +153,17 @@ func (r *reader) explain(doing string, err error) error {
 	}
 	var broken *engine.DamagedViewError
 	if errors.As(err, &broken) {
-		return fmt.Errorf("%s views in %s: %w (%s)", doing, r.place, err, remedy)
+		return fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, remedy)
 	}
 	var own *pgconn.PgError
 	if !errors.As(err, &own) {
-		return fmt.Errorf("%s views in %s: %w", doing, r.place, err)
+		return fmt.Errorf("%s views of %s: %w", doing, r.place, err)
 	}
 	if own.Detail != "" {
 		err = fmt.Errorf("%w: %s", err, own.Detail)
 	}
 	advice, damage := advise(own.Code)
-	err = fmt.Errorf("%s views in %s: %w (%s)", doing, r.place, err, advice)
+	err = fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, advice)
 	if damage {
 		err = &engine.DamagedViewError{Err: err}
 	}

@@ -1,6 +1,9 @@
 package postgres_test
 
 import (
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -121,5 +124,49 @@ func TestSumOfAMillionAmountsIsExact(t *testing.T) {
 		if got := query(t, url, "SELECT "+sum+" FROM allied.tally, generate_series(1, 1000000)"); got != want {
 			t.Errorf("%s is %s, not %s", sum, got, want)
 		}
+	}
+}
+
+// The server reads an amount as it is, whatever its digits are, and this sink reads it back.
+func TestAmountsAreWhatTheServerReads(t *testing.T) {
+	url := postgrestest.URL(t)
+	sink := open(t, url)
+	want := map[string]money.Amount{}
+	add := func(a money.Amount) { want[a.Text(0)] = a }
+	for digits := 1; digits <= money.DigitsMax; digits++ {
+		for _, text := range []string{strings.Repeat("9", digits), "1" + strings.Repeat("0", digits-1), strings.Repeat("1020", 10)[:digits]} {
+			a, err := money.Parse(text, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			add(a)
+			add(a.Neg())
+		}
+	}
+	add(money.Amount{})
+	commitRows(t, sink, enginetest.TallySpec, 0, func(yield func(engine.Row) error) error {
+		for _, text := range slices.Sorted(maps.Keys(want)) {
+			if err := yield(engine.Row{engine.TextOf(text), engine.TextOf(""), engine.IntOf(0), engine.AmountOf(want[text])}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if got := query(t, url, "SELECT count(*) FROM allied.tally WHERE total::text = stream"); got != strconv.Itoa(len(want)) {
+		t.Errorf("of %d amounts the server reads %s", len(want), got)
+	}
+	err := sink.View(t.Context(), func(s engine.Snapshot) error {
+		for row, err := range s.Scan(t.Context(), enginetest.TallySpec.Tables[0], engine.Range{}) {
+			if err != nil {
+				return err
+			}
+			if row[3].Amount() != want[row[0].Text()] {
+				t.Errorf("%s is read back as %s", row[0], row[3])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/jackc/pgx/v5"
@@ -93,7 +94,7 @@ func (v *session) prepare(ctx context.Context, spec engine.Spec, do func(pgx.Tx)
 
 // lock takes the view's lock, or returns a *engine.HeldError.
 func (v *session) lock(ctx context.Context, spec engine.Spec) error {
-	if v.usable() && v.conn.Ping(ctx) == nil && v.holds {
+	if v.holds && v.answers(ctx) {
 		return nil
 	}
 	again := v.conn != nil && !v.usable() // an earlier connection of this session may still hold the lock
@@ -131,6 +132,16 @@ func (v *session) lock(ctx context.Context, spec engine.Spec) error {
 func (v *session) usable() bool {
 	const idle = 'I'
 	return v.conn != nil && !v.conn.IsClosed() && v.conn.PgConn().TxStatus() == idle
+}
+
+// answers tells that the connection still stands; one that does not is closed.
+func (v *session) answers(ctx context.Context) bool {
+	if !v.usable() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectSecondsMax*time.Second)
+	defer cancel()
+	return v.conn.Ping(ctx) == nil
 }
 
 // application is the name under which the server shows the session: at most 63 bytes, and this sink's alone.
@@ -205,7 +216,8 @@ func (v *session) commit(ctx context.Context, from, to engine.Checkpoint, flush 
 	if err := flush(v.rows.put); err != nil {
 		return err
 	}
-	conn := v.conn.PgConn()
+	ctx, cancel := context.WithTimeout(ctx, commitSecondsMax*time.Second)
+	defer cancel()
 	var batch pgconn.Batch
 	batch.ExecParams("BEGIN", nil, nil, nil, nil)
 	move, err := v.conn.Prepare(ctx, "move", moveCheckpoint)
@@ -219,7 +231,7 @@ func (v *session) commit(ctx context.Context, from, to engine.Checkpoint, flush 
 	if err := v.rows.queue(ctx, v.conn, &batch); err != nil {
 		return err
 	}
-	results, err := conn.ExecBatch(ctx, &batch).ReadAll()
+	results, err := v.conn.PgConn().ExecBatch(ctx, &batch).ReadAll()
 	if err == nil && results[1].CommandTag.RowsAffected() != 1 {
 		var at engine.Checkpoint
 		if at, err = checkpoint(ctx, v.conn, v.spec); err == nil {
