@@ -72,8 +72,8 @@ func (e *ConflictError) Error() string {
 
 // DamageError: bytes of the log fail their check, or events are not where they were. Readers stop there; nothing is skipped.
 type DamageError struct {
-	File     string // or what else holds the log, such as a stream of a server
-	Offset   int64  // in the file; below 0 where that says nothing
+	File     string   // or what else holds the log, such as a stream of a server
+	Offset   int64    // in the file; below 0 where that says nothing
 	Position Position // the last good position before the damage
 	Detail   string
 	Remedy   string

@@ -39,7 +39,7 @@ func (l *Log) within(ctx context.Context) (context.Context, context.CancelFunc) 
 
 const (
 	readTriesMax     = 6 // without an event between
-	readRetryWaitMin = 50 * time.Millisecond
+	readRetryWaitMin = 25 * time.Millisecond
 )
 
 // opener begins a read on a client, after the last event that was read before, if any.
@@ -59,7 +59,7 @@ func (l *Log) read(ctx context.Context, begin opener) iter.Seq2[*esdb.RecordedEv
 			if err == nil {
 				return
 			}
-			if !isPassing(err) || try >= readTriesMax || pause(ctx, readRetryWaitMin<<try) != nil {
+			if !isPassing(err) || try >= readTriesMax || pause(ctx, readRetryWaitMin<<(try-1)) != nil {
 				yield(nil, err)
 				return
 			}

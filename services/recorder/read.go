@@ -62,7 +62,12 @@ const CodeDamaged = "log_damaged"
 func failRead(req *endpoint.Request, err error) error {
 	var damage *es.DamageError
 	if !errors.As(err, &damage) {
-		return req.Fail("read_failed", err.Error())
+		code := "read_failed"
+		var a adviser
+		if errors.As(err, &a) { // the error's text says what to do
+			code = a.Code()
+		}
+		return req.Fail(code, err.Error())
 	}
 	body, err := json.Marshal(damage)
 	if err != nil {

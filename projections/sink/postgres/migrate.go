@@ -31,6 +31,10 @@ func (s *Sink) migrate(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", migrateKey); err != nil {
 			return err
 		}
+		// Lost rows of a view are folded again; a layout that is gone would be taken for damage.
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = on"); err != nil {
+			return err
+		}
 		at, err := layout(ctx, tx)
 		if err != nil {
 			return err

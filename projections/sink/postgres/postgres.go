@@ -157,7 +157,7 @@ func (r *reader) explain(doing string, err error) error {
 	}
 	var own *pgconn.PgError
 	if !errors.As(err, &own) {
-		return fmt.Errorf("%s views of %s: %w", doing, r.place, err)
+		return fmt.Errorf("%s views of %s: %w", doing, r.place, oneLine{err})
 	}
 	if own.Detail != "" {
 		err = fmt.Errorf("%w: %s", err, own.Detail)
@@ -169,6 +169,13 @@ func (r *reader) explain(doing string, err error) error {
 	}
 	return err
 }
+
+// oneLine is an error of the client library, which lists the addresses that it tried on lines of their own.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // advise says what to do about an error of the server, by its code, and whether it means that what is kept is not as this sink leaves it.
 func advise(code string) (advice string, damage bool) {

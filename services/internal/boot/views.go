@@ -160,7 +160,15 @@ func (v *views) status(ctx context.Context) health.Answer {
 	for _, spec := range Specs() {
 		all = append(all, followed{spec.Name, v.workers[spec.Name]})
 	}
-	return progress(ctx, v.source, v.clock, all...)
+	out := progress(ctx, v.source, v.clock, all...)
+	ctx, cancel := context.WithTimeout(ctx, headWaitMax)
+	defer cancel()
+	if err := v.sink.View(ctx, func(engine.Snapshot) error { return nil }); err != nil {
+		for i := range out.Views {
+			out.Views[i].Unread = err.Error()
+		}
+	}
+	return out
 }
 
 // followed is a view that somebody folds.

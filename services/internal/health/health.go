@@ -74,6 +74,8 @@ type View struct {
 	LagSeconds *float64 `json:"lag_seconds"`
 	// Standby: another process folds the view, and this one takes over when that one ends.
 	Standby bool `json:"standby,omitempty"`
+	// Unread is why what is kept of the view cannot be read now, so that no question to it is answered.
+	Unread string `json:"unread,omitempty"`
 	// Stopped: it goes on only after a restart.
 	Stopped bool `json:"stopped"`
 	// Error is why the view stands still; a view that has not stopped tries again.
@@ -105,6 +107,8 @@ func (v *View) check() Check {
 	switch {
 	case v.Stopped:
 		return failed(check, StoppedRemedy, "stopped at position %d%s", v.Position, why)
+	case v.Unread != "":
+		return failed(check, "see that the database of the views runs and can be reached; they go on by themselves then", "%s", v.Unread)
 	case v.Head == nil:
 		return failed(check, "start the recorder", "at position %d; how far behind cannot be told, since the recorder does not answer%s", v.Position, why)
 	case *v.LagEvents > LagEventsMax || *v.LagSeconds > LagSecondsMax:
