@@ -1,6 +1,10 @@
 package es
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+)
 
 // Check returns an error that is ErrInvalid where the append breaks a bound of the contract, whatever the log holds.
 func (a Append) Check() error {
@@ -18,6 +22,9 @@ func (a Append) Check() error {
 	}
 	total := 0
 	for i, r := range a.Records {
+		if r.ID == uuid.Nil {
+			return fmt.Errorf("%w: stream %s: record %d has no id", ErrInvalid, a.Stream, i)
+		}
 		if len(r.Bytes) > RecordBytesMax {
 			return fmt.Errorf("%w: stream %s: record %d has %d bytes; at most %d are allowed", ErrInvalid, a.Stream, i, len(r.Bytes), RecordBytesMax)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/es/logtest"
 	"github.com/allied-ledger/allied/events/filelog"
 )
 
@@ -218,4 +219,15 @@ func BenchmarkAppendAlone(b *testing.B) {
 	if err := l.Close(); err != nil {
 		b.Fatal(err)
 	}
+}
+
+func BenchmarkStore(b *testing.B) {
+	logtest.Bench(b, func(b *testing.B) es.Log {
+		l, err := filelog.Open(filelog.Config{Dir: b.TempDir()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { _ = l.Close() })
+		return l
+	})
 }

@@ -247,6 +247,7 @@ func bounds(t testing.TB, open func() es.Log) {
 		to(stream(1), es.NoStream, records("many", es.AppendRecordsMax+1)),
 		to(stream(1), es.NoStream, big(1, es.RecordBytesMax+1)),
 		to(stream(1), es.NoStream, big(9, es.RecordBytesMax)),
+		to(stream(1), es.NoStream, []es.Record{{Bytes: []byte("without an id")}}),
 	}
 	call := []es.Append{to(stream(0), es.NoStream, records("good", 1))}
 	call = append(call, bad...)
