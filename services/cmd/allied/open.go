@@ -167,7 +167,7 @@ func (c *cli) checkLog() error {
 	case c.server != "":
 		return usagef("this reads the files in a ledger's folder and not a server; give --data instead of --server")
 	case c.store != "":
-		return usagef("this reads the files of a ledger's own log, which a store has not; leave --store out, or ask the store's own tools")
+		return usagef("this reads the files of a ledger's own log, which a store has not; leave --store out; `allied store copy` copies a store into a folder")
 	}
 	if err := checkFolder(c.dataDir, false); err != nil {
 		return err
