@@ -185,6 +185,9 @@ func (p *pool) connect(ctx context.Context) (*esdb.Client, error) {
 		if isDenied(err) {
 			return nil, &DeniedError{err}
 		}
+		if s := serverStatus(err); s != nil { // without the client's own words around it
+			err = errors.New(s.Message())
+		}
 		return nil, &UnreachableError{p.server.place, err}
 	case <-ctx.Done():
 		go func() {
