@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/allied-ledger/allied/events/kurrentlog"
 	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
@@ -51,13 +53,17 @@ new, finishes what is under way and ends. A second interrupt ends it at once.
 Other commands find the server through the folder that it serves, or by --server and the address that it prints. One process serves a
 folder; to run roles apart, give each process --roles and the --nats address of the one that holds the recorder.
 
+--store keeps the log in KurrentDB and --views the views in PostgreSQL, instead of in the folder. Several processes may then have the role
+recorder, and several the role views, of which one folds each view and another takes over.
+
 HTTP is served at --listen: /livez, /readyz and /metrics in every process that has the address, the API where the role api runs. A process
 without that role serves HTTP only where --listen is given.
 
 Who submits is not checked yet: actors and authorities are claims, marked unverified. Therefore the server listens on loopback only.`,
 		Example: `  allied serve --sample
   allied serve --data /var/lib/allied --port 4222 --listen 127.0.0.1:9000
-  allied serve --profile=dev --listen none`,
+  allied serve --profile=dev --listen none
+  allied serve --store esdb://db1:2113 --views postgres://allied@db2/allied`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("listen") && !o.runs(boot.API) {
@@ -216,6 +222,12 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	case c.keepsFiles(o):
 		fmt.Fprintf(&b, ", folder %s", c.dataDir)
 	}
+	if c.store != "" && o.runs(boot.Recorder) {
+		fmt.Fprintf(&b, ", log in %s", kurrentlog.Place(c.store))
+	}
+	if c.views != "" && o.runs(boot.Views) {
+		fmt.Fprintf(&b, ", views in %s", withoutSecret(c.views))
+	}
 	if len(o.roles) > 0 {
 		fmt.Fprintf(&b, ", roles %s", strings.Join(o.roles, ", "))
 	}
@@ -264,6 +276,19 @@ func (o serveOptions) worthTrying(whole bool) []string {
 		try = append(try, "replay --verify")
 	}
 	return try
+}
+
+// withoutSecret is a database's address as it may be shown.
+func withoutSecret(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "a database"
+	}
+	if u.User != nil {
+		u.User = url.User(u.User.Username())
+	}
+	u.RawQuery = "" // which may hold one, too
+	return u.String()
 }
 
 // quoted is a word that a shell reads as one.
