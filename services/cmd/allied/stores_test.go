@@ -192,8 +192,8 @@ func TestSecretsAreNotShown(t *testing.T) {
 	for address, want := range map[string]string{
 		"postgres://allied:secret@db/x?sslmode=require": "postgres://allied@db/x",
 		"postgres:///x?host=/run&password=secret":       "postgres:///x",
-		"postgres://db/x":                               "postgres://db/x",
-		"postgres://%zz:secret@":                        "a database",
+		"postgres://db/x":        "postgres://db/x",
+		"postgres://%zz:secret@": "a database",
 	} {
 		if got := withoutSecret(address); got != want {
 			t.Errorf("%s is shown as %s", address, got)
