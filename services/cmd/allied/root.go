@@ -21,6 +21,7 @@ type cli struct {
 	server  string
 	dataDir string
 	store   string
+	views   string // the URL of the database that keeps the views; empty: the folder does
 	form    string
 	quiet   bool
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/internal/readable"
@@ -102,15 +103,18 @@ func (c *cli) sql(ctx context.Context, query string) error {
 	if err := c.catchUp(ctx); err != nil {
 		return refusedQuery(err)
 	}
-	views, err := c.openQueryable()
+	views, err := c.openQueryable(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(refusedQuery(views.Query(ctx, boot.Specs(), query, c.printAnswer)), views.Close())
 }
 
-// openQueryable opens the read model of the folder for SQL.
-func (c *cli) openQueryable() (engine.Queryable, error) {
+// openQueryable opens the read model for SQL: the database of --views, or the folder's file.
+func (c *cli) openQueryable(ctx context.Context) (engine.Queryable, error) {
+	if c.views != "" {
+		return postgres.OpenQueries(ctx, c.views)
+	}
 	views, err := sqlite.OpenQueries(viewsFile(c.dataDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &failure{exitUnavailable, err, "no view has been built in this folder yet: try again once its process has begun"}
