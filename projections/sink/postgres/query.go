@@ -217,7 +217,7 @@ func (a *asked) checkOrdered(description *pgconn.StatementDescription, ordered [
 // findRelations reads which tables and views the statement locks, in this transaction, which has read none before it.
 func (a *asked) findRelations(ctx context.Context) error {
 	// Without a join, which would take locks itself.
-	rows, err := a.conn.Query(ctx, `SELECT relation::int8 FROM pg_catalog.pg_lock_status() WHERE pid = pg_catalog.pg_backend_pid() AND relation IS NOT NULL AND virtualxid IS NULL`)
+	rows, err := a.conn.Query(ctx, `SELECT relation::int8 FROM pg_catalog.pg_lock_status() WHERE pid = pg_catalog.pg_backend_pid() AND relation IS NOT NULL`)
 	if err != nil {
 		return a.queries.explain("query", err)
 	}
@@ -235,7 +235,7 @@ func (a *asked) findRelations(ctx context.Context) error {
 	var found relation
 	var unreadable string
 	_, err = pgx.ForEachRow(rows, []any{&oid, &found.schema, &found.name}, func() error {
-		if found != (relation{"allied", "allied_views"}) { // which the transaction locks
+		if found != (relation{"allied", checkpointTable}) { // which the transaction locks
 			a.relations[uint32(oid)] = found
 			if !a.isReadable(found) {
 				unreadable = cmp.Or(unreadable, found.name)

@@ -295,11 +295,11 @@ func TestQueriesOnlyReadOnPostgreSQL(t *testing.T) {
 		"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT s", "LISTEN x", "NOTIFY x", "PREPARE p AS SELECT 1", "EXECUTE asked", "DEALLOCATE ALL", "DECLARE c CURSOR FOR SELECT 1", "FETCH ALL FROM c", "DISCARD ALL",
 		"SELECT nextval('public.numbers')", "SELECT setval('public.numbers', 5)", "SELECT pg_sleep(60)", "SELECT pg_terminate_backend(1)", "SELECT pg_read_file('/etc/passwd')", "SELECT lo_create(7)", "SELECT lo_import('/etc/passwd')",
 		"SELECT set_config('role', 'postgres', true)", "SELECT SET_CONFIG /* so */ ('role', 'none', true)", `SELECT "set_config"('role', 'none', true)`, `SELECT U&"set\005fconfig"('role', 'none', true)`,
-		"SELECT pg_catalog.set_config('role', 'none', true)", "SELECT E'\\'', set_config('role', 'none', true) --'", "SELECT $a$ ' $a$, set_config('role', 'none', true) --'", "SELECT /* /* */ ' */ set_config('role', 'none', true) --'",
+		"SELECT pg_catalog.set_config('role', 'none', true)", "SELECT E'\\'', set_config('role', 'none', true) --'", "SELECT E'a' -- and on\n '\\'', set_config('role', 'none', true) --'", "SELECT $a$ ' $a$, set_config('role', 'none', true) --'", "SELECT /* /* */ ' */ set_config('role', 'none', true) --'",
 		"SELECT query_to_xml('SELECT * FROM allied.books', true, true, '')", "SELECT table_to_xml('allied.books', true, true, '')", "SELECT * FROM ts_stat('SELECT seal FROM allied.books')", "SELECT pg_advisory_lock(1)", "SELECT pg_notify('a', 'b')",
 		"SELECT 1 LIMIT length(query_to_xml('SELECT 1', true, true, '')::text)", "SELECT * FROM pg_stat_get_activity(NULL)", "SELECT txid_current(), pg_current_xact_id()", "SELECT dblink('x', 'SELECT 1')", "SELECT public.mine()", "SELECT 1 OPERATOR(public.+) 1",
 		"SELECT avg(id) FROM books", "SELECT total(amount) FROM books", "SELECT $1", "SELECT id FROM books WHERE id = $1",
-		"SELECT * FROM secrets", "SELECT count(*) FROM allied.secrets", "TABLE allied.secrets", "SELECT 1 WHERE false AND EXISTS (SELECT * FROM allied.secrets)", "SELECT * FROM allied.allied_migrations", "SELECT * FROM pg_class", "SELECT count(*) FROM pg_catalog.pg_authid", "SELECT * FROM pg_stat_activity", "SELECT * FROM pg_locks",
+		"SELECT * FROM secrets", "SELECT count(*) FROM allied.secrets", "TABLE allied.secrets", "SELECT 1 WHERE false AND EXISTS (SELECT * FROM allied.secrets)", "SELECT * FROM allied.allied_migrations", "SELECT * FROM allied . ALLIED_VIEWS", "SELECT * FROM pg_class", "SELECT count(*) FROM pg_catalog.pg_authid", "SELECT * FROM pg_stat_activity", "SELECT * FROM pg_locks",
 		"SELECT * FROM information_schema.tables", "SELECT * FROM public.others",
 	} {
 		rows, _, err := ask(t.Context(), e.pg, e.specs, statement)
