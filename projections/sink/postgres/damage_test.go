@@ -186,7 +186,7 @@ func TestSeveralProcessesStartAtOnce(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if n := query(t, urls[0], "SELECT string_agg(layout::text, ' ' ORDER BY layout) FROM allied.allied_migrations"); n != "1 2" {
+	if n := query(t, urls[0], "SELECT string_agg(layout::text, ' ' ORDER BY layout) FROM allied.allied_migrations"); n != "1 2 3" {
 		t.Fatalf("layouts %s", n)
 	}
 }

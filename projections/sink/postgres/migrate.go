@@ -117,7 +117,7 @@ func admitReaders(ctx context.Context, tx pgx.Tx) error {
 	if !there && may {
 		// Roles belong to all databases of the server, and the lock does not: somebody may be faster.
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, "CREATE ROLE "+readerRole+" NOLOGIN")
+			_, err := tx.Exec(ctx, "CREATE ROLE "+readerRole+" NOLOGIN; GRANT "+readerRole+" TO CURRENT_USER") // which asks as this role
 			return err
 		})
 		var own *pgconn.PgError
@@ -129,6 +129,6 @@ func admitReaders(ctx context.Context, tx pgx.Tx) error {
 	if !there {
 		return nil
 	}
-	_, err = tx.Exec(ctx, "GRANT USAGE ON SCHEMA allied, allied_report TO "+readerRole+"; GRANT SELECT ON allied.allied_views TO "+readerRole)
+	_, err = tx.Exec(ctx, "GRANT USAGE ON SCHEMA allied, allied_report, allied_sql TO "+readerRole+"; GRANT SELECT ON allied.allied_views TO "+readerRole)
 	return err
 }

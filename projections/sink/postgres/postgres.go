@@ -1,7 +1,7 @@
 // Package postgres keeps views in one PostgreSQL database, which other programs may read with SQL.
 //
-// The schemas allied and allied_report are a cache of the log: they may be dropped at any time, and are rebuilt. Amounts are NUMERIC(38,0) in
-// minor units; allied_report shows them as decimals. Several sinks and processes may share the database: of one projection one at a time
+// The schemas allied, allied_report and allied_sql are a cache of the log: they may be dropped at any time, and are rebuilt. Amounts are NUMERIC(38,0) in
+// minor units; allied_report shows them as decimals, and Queries read allied_sql. Several sinks and processes may share the database: of one projection one at a time
 // writes, by a lock that its connection holds and that falls with it. Readers see one moment and never wait for a commit. A crash of the server
 // may take the last commits, rows and checkpoint together (synchronous_commit off), and nothing else.
 package postgres
@@ -36,7 +36,7 @@ const (
 	// majorMin is the oldest server that knows MERGE.
 	majorMin = 15
 
-	remedy = "the schemas allied and allied_report are a cache of the log: where they are damaged or foreign, stop the program and run DROP SCHEMA allied, allied_report CASCADE, and they are rebuilt"
+	remedy = "the schemas allied, allied_report and allied_sql are a cache of the log: where they are damaged or foreign, stop the program and run DROP SCHEMA allied, allied_report, allied_sql CASCADE, and they are rebuilt"
 )
 
 // Sink is an engine.Sink on one database.
@@ -183,7 +183,7 @@ func advise(code string) (advice string, damage bool) {
 	case code == "42P01" || code == "42703" || code == "42883" || code == "3F000" || strings.HasPrefix(code, "XX"):
 		return remedy, true // a table, column, function or schema that must be there is not, or the server finds its files corrupt
 	case code == "42501":
-		return "GRANT CREATE ON DATABASE to the role that connects, and let it own the schemas allied and allied_report", false
+		return "GRANT CREATE ON DATABASE to the role that connects, and let it own the schemas allied, allied_report and allied_sql", false
 	case code == "3D000":
 		return "create it: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", false
 	case strings.HasPrefix(code, "28"):

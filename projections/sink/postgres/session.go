@@ -88,7 +88,7 @@ func (v *session) prepare(ctx context.Context, spec engine.Spec, do func(pgx.Tx)
 		if err := do(tx); err != nil {
 			return err
 		}
-		return grant(ctx, tx, spec)
+		return admit(ctx, tx, spec)
 	})
 }
 

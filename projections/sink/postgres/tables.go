@@ -63,6 +63,18 @@ func report(t engine.Table) string {
 	return fmt.Sprintf("CREATE VIEW %s AS SELECT %s FROM %s", quote("allied_report", t.Name), strings.Join(shown, ", "), quote("allied", t.Name))
 }
 
+// shownToSQL declares what a statement of `allied sql` reads of a table: days as text, as they are where views are kept in SQLite.
+func shownToSQL(t engine.Table) string {
+	shown := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		shown[i] = quote(c.Name)
+		if c.Kind == engine.Day {
+			shown[i] = fmt.Sprintf(`to_char(%s, 'YYYY-MM-DD') COLLATE "C" AS %[1]s`, quote(c.Name))
+		}
+	}
+	return fmt.Sprintf("CREATE VIEW %s AS SELECT %s FROM %s", quote("allied_sql", t.Name), strings.Join(shown, ", "), quote("allied", t.Name))
+}
+
 func columns(cs []engine.Column) string {
 	names := make([]string, len(cs))
 	for i, c := range cs {
@@ -176,7 +188,7 @@ func create(ctx context.Context, tx pgx.Tx, spec engine.Spec) error {
 	}
 	var dropped []string
 	for _, name := range append(strings.Fields(old), names...) {
-		dropped = append(dropped, "DROP VIEW IF EXISTS "+quote("allied_report", name), "DROP TABLE IF EXISTS "+quote("allied", name))
+		dropped = append(dropped, "DROP VIEW IF EXISTS "+quote("allied_report", name)+", "+quote("allied_sql", name), "DROP TABLE IF EXISTS "+quote("allied", name))
 	}
 	if _, err := tx.Exec(ctx, strings.Join(append(dropped, made...), ";\n")); err != nil {
 		return err
@@ -187,21 +199,25 @@ func create(ctx context.Context, tx pgx.Tx, spec engine.Spec) error {
 	return err
 }
 
-// grant lets the role allied_reader, where there is one, read what is not hidden.
-func grant(ctx context.Context, tx pgx.Tx, spec engine.Spec) error {
-	var there bool
-	if err := tx.QueryRow(ctx, "SELECT to_regrole($1) IS NOT NULL", readerRole).Scan(&there); err != nil || !there {
-		return err
-	}
-	var visible []string
+// admit makes what statements of people read, where a program that did not know of it has made the tables, and lets the role allied_reader,
+// where there is one, read what is not hidden.
+func admit(ctx context.Context, tx pgx.Tx, spec engine.Spec) error {
 	for _, t := range spec.Tables {
-		if !t.Hidden {
-			visible = append(visible, quote("allied", t.Name), quote("allied_report", t.Name))
+		if t.Hidden {
+			continue
+		}
+		var made, role bool
+		err := tx.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL, to_regrole($2) IS NOT NULL", quote("allied_sql", t.Name), readerRole).Scan(&made, &role)
+		if err == nil && !made {
+			_, err = tx.Exec(ctx, shownToSQL(t))
+		}
+		if err == nil && role {
+			_, err = tx.Exec(ctx, fmt.Sprintf("GRANT SELECT ON %s, %s, %s TO %s",
+				quote("allied", t.Name), quote("allied_report", t.Name), quote("allied_sql", t.Name), readerRole))
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if len(visible) == 0 {
-		return nil
-	}
-	_, err := tx.Exec(ctx, "GRANT SELECT ON "+strings.Join(visible, ", ")+" TO "+readerRole)
-	return err
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/allied-ledger/allied/projections/internal/statement"
 	"modernc.org/libc"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -31,22 +32,13 @@ func (a *asked) guarded(do func() error) error {
 	return errors.Join(do(), guard(nil))
 }
 
-// refusedFunctions, with what to do instead.
-var refusedFunctions = map[string]string{
-	"load_extension": "nothing is loaded here",
-	"avg":            "avg goes through floating point; divide sum(…) by count(…)",
-	"total":          "total goes through floating point; sum(…) is exact",
-}
-
-const onlyReads = "a query only reads, and this one would do something else"
-
 // authorize lets a statement read what is shown, and nothing else: what is not named here is refused.
 func (a *asked) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, database, via string) sqlite.AuthorizerReturnCode {
 	switch action {
 	case sqlite.AuthSelect, sqlite.AuthRecursive:
 		return sqlite.AuthorizerOK
 	case sqlite.AuthFunction:
-		instead, refused := refusedFunctions[strings.ToLower(arg2)]
+		instead, refused := statement.RefusedFunctions[strings.ToLower(arg2)]
 		if !refused {
 			return sqlite.AuthorizerOK
 		}
@@ -54,7 +46,7 @@ func (a *asked) authorize(action sqlite.AuthorizerActionCode, arg1, arg2, databa
 	case sqlite.AuthRead:
 		return a.authorizeRead(arg1, arg2, database, via)
 	}
-	return a.deny(onlyReads)
+	return a.deny(statement.OnlyReads)
 }
 
 // authorizeRead is asked for each column; where rows are only counted, for none, and then also for what WITH names.
@@ -75,7 +67,7 @@ func (a *asked) authorizeRead(table, column, database, via string) sqlite.Author
 	case table == "json_each" || table == "json_tree" || column == "" && database == "" && !isHidden:
 		return sqlite.AuthorizerOK
 	}
-	return a.deny(fmt.Sprintf("%s is none of the tables for readers", table))
+	return a.deny(statement.Unreadable(table))
 }
 
 func (a *asked) deny(why string) sqlite.AuthorizerReturnCode {

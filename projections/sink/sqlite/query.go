@@ -8,15 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/term"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/statement"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -72,8 +71,8 @@ func (c connector) Driver() driver.Driver { return askDriver() }
 //
 // The file is opened to read only and SQLite is told to write nothing; beyond that, an authorizer refuses, while a statement is compiled,
 // all but reading the tables that are shown.
-func (q *Queries) Query(ctx context.Context, specs []engine.Spec, statement string, fn func(*engine.Answer) error) error {
-	if err := checkSingle(statement); err != nil {
+func (q *Queries) Query(ctx context.Context, specs []engine.Spec, query string, fn func(*engine.Answer) error) error {
+	if err := statement.CheckSingle(query, nextPart); err != nil {
 		return err
 	}
 	conn, err := q.read.Conn(ctx)
@@ -81,7 +80,7 @@ func (q *Queries) Query(ctx context.Context, specs []engine.Spec, statement stri
 		return q.explain("query", err)
 	}
 	defer conn.Close() // which ends it: no connection is kept
-	a := &asked{queries: q, conn: conn, specs: specs, statement: statement, read: map[string]bool{}}
+	a := &asked{queries: q, conn: conn, specs: specs, query: query, read: map[string]bool{}}
 	if err := a.prepare(ctx); err != nil {
 		return err
 	}
@@ -95,10 +94,10 @@ func (q *Queries) Query(ctx context.Context, specs []engine.Spec, statement stri
 
 // asked is one statement and the connection of its own.
 type asked struct {
-	queries   *Queries
-	conn      *sql.Conn
-	specs     []engine.Spec
-	statement string
+	queries *Queries
+	conn    *sql.Conn
+	specs   []engine.Spec
+	query   string
 
 	columns []engine.Column
 	shown   bool            // the tables are behind what is shown in their place
@@ -115,7 +114,7 @@ func (a *asked) prepare(ctx context.Context) error {
 		return a.queries.explain("query", err)
 	}
 	setup := []string{"PRAGMA temp_store = memory"}
-	for _, t := range visible(a.specs) {
+	for _, t := range statement.Visible(a.specs) {
 		setup = append(setup, shownAs(t))
 	}
 	setup = append(setup, "PRAGMA query_only = 1")
@@ -129,18 +128,6 @@ func (a *asked) prepare(ctx context.Context) error {
 	}
 	a.shown = true
 	return nil
-}
-
-// visible are the tables that people may read.
-func visible(specs []engine.Spec) (tables []engine.Table) {
-	for _, s := range specs {
-		for _, t := range s.Tables {
-			if !t.Hidden {
-				tables = append(tables, t)
-			}
-		}
-	}
-	return tables
 }
 
 // shownAs puts a view of the connection in the place of a table: amounts that are compared and ordered by value, and days as text.
@@ -172,12 +159,12 @@ func (a *asked) compile() error {
 		if !ok {
 			return errors.New("the SQLite driver tells no columns")
 		}
-		columns, err := info.ColumnInfo(a.statement)
+		columns, err := info.ColumnInfo(a.query)
 		if err != nil {
 			return a.explain(err)
 		}
 		if len(columns) == 0 { // VACUUM, which the authorizer is not asked about
-			return a.refused(onlyReads)
+			return statement.Refused(statement.OnlyReads)
 		}
 		for _, c := range columns {
 			a.columns = append(a.columns, a.columnOf(c))
@@ -187,7 +174,7 @@ func (a *asked) compile() error {
 }
 
 func (a *asked) columnOf(c sqlite.ColumnInfo) engine.Column {
-	for _, t := range visible(a.specs) {
+	for _, t := range statement.Visible(a.specs) {
 		if t.Name != c.TableName {
 			continue
 		}
@@ -215,7 +202,7 @@ func (a *asked) answer(ctx context.Context, tx *sql.Tx, fn func(*engine.Answer) 
 	}
 	err = a.guarded(func() error {
 		return a.watched(ctx, func() error {
-			found, err := tx.QueryContext(ctx, a.statement)
+			found, err := tx.QueryContext(ctx, a.query)
 			if err != nil {
 				return a.explain(err)
 			}
@@ -254,9 +241,6 @@ func (a *asked) rows(ctx context.Context, found *sql.Rows) iter.Seq2[[]any, erro
 	}
 }
 
-// exactFloatMax is where floating point begins to lose integers.
-const exactFloatMax = 1 << 53
-
 // value is one value as an answer has it.
 func (a *asked) value(c engine.Column, v any) (any, error) {
 	switch v := v.(type) {
@@ -265,18 +249,9 @@ func (a *asked) value(c engine.Column, v any) (any, error) {
 			return v != 0, nil
 		}
 	case float64:
-		if math.Abs(v) >= exactFloatMax {
-			return nil, &es.Refusal{
-				Code: "query_failed", Reason: fmt.Sprintf("column %s: %v went through floating point, and has lost digits", c.Name, v),
-				Remedy: "add amounts with sum or exact_sum, and not with +",
-			}
-		}
+		return v, statement.CheckFloat(c.Name, v)
 	}
 	return v, nil
-}
-
-func (a *asked) refused(why string) error {
-	return &es.Refusal{Code: "query_refused", Reason: why, Remedy: "give one SELECT; `allied sql --tables` shows what it can read"}
 }
 
 // explain tells what is wrong with a statement from what is wrong with the file.
@@ -284,12 +259,12 @@ func (a *asked) explain(err error) error {
 	var own *sqlite.Error
 	if !errors.As(err, &own) {
 		if strings.HasPrefix(err.Error(), "missing ") { // as the driver says
-			return a.refused("? stands for a value that nobody gives")
+			return statement.Refused("? stands for a value that nobody gives")
 		}
 		return err
 	}
 	if a.denied != "" {
-		return a.refused(a.denied)
+		return statement.Refused(a.denied)
 	}
 	if a.swollen.Load() {
 		return &es.Refusal{
@@ -305,32 +280,18 @@ func (a *asked) explain(err error) error {
 		if a.columns != nil { // it was understood, and met something in the rows
 			return &es.Refusal{Code: "query_failed", Reason: said, Remedy: "leave the row out, or ask for it in another way"}
 		}
-		return &es.Refusal{Code: "bad_query", Reason: said + placeOf(a.statement, said), Remedy: a.nearest(said)}
+		return &es.Refusal{Code: "bad_query", Reason: said + placeOf(a.query, said), Remedy: a.nearest(said)}
 	}
 	return a.queries.reader.explain("query", err)
 }
 
 // nearest names the table or column that a misspelt one may mean.
 func (a *asked) nearest(said string) string {
-	var names []string
-	for _, t := range visible(a.specs) {
-		if strings.HasPrefix(said, "no such table: ") {
-			names = append(names, t.Name)
-			continue
-		}
-		for _, c := range t.Columns {
-			if !slices.Contains(names, c.Name) {
-				names = append(names, c.Name)
-			}
-		}
+	switch name := misnamed(said); {
+	case strings.HasPrefix(said, "no such table: "):
+		return statement.NearestTable(a.specs, name)
+	case strings.HasPrefix(said, "no such "):
+		return statement.NearestColumn(a.specs, name)
 	}
-	name := misnamed(said)
-	if _, after, qualified := strings.Cut(name, "."); qualified {
-		name = after
-	}
-	remedy := "`allied sql --tables` lists tables and columns"
-	if near := term.Nearest(name, names); near != "" && strings.HasPrefix(said, "no such ") {
-		return fmt.Sprintf("did you mean %s? %s", near, remedy)
-	}
-	return remedy
+	return statement.Remedy
 }

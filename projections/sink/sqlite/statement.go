@@ -1,39 +1,11 @@
 package sqlite
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
-	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/projections/internal/statement"
 )
-
-// checkSingle refuses what is not one statement: SQLite's driver would run one after the other, and answer the last.
-func checkSingle(statement string) error {
-	refuse := func(reason string) error {
-		return &es.Refusal{Code: "bad_query", Reason: reason, Remedy: "give one SELECT"}
-	}
-	if strings.ContainsRune(statement, 0) {
-		return refuse("the statement holds a NUL, where SQLite would end it")
-	}
-	words, ended := 0, false
-	for rest := statement; rest != ""; {
-		n, isWord := nextPart(rest)
-		switch {
-		case isWord && ended:
-			place := len(statement) - len(rest)
-			return refuse("a second statement begins" + at(statement, place))
-		case isWord:
-			words++
-		}
-		ended = ended || rest[0] == ';' && words > 0
-		rest = rest[n:]
-	}
-	if words == 0 {
-		return refuse("there is no statement")
-	}
-	return nil
-}
 
 // nextPart is the length of the blank, comment, quoted text or other character that text begins with, and whether it belongs to a statement.
 // What is not closed goes on to the end, as for SQLite.
@@ -71,18 +43,10 @@ func misnamed(said string) string {
 }
 
 // placeOf says where the word stands that SQLite complains of, if that is certain.
-func placeOf(statement, said string) string {
+func placeOf(query, said string) string {
 	word := misnamed(said)
-	if word == "" || strings.Count(statement, word) != 1 {
+	if word == "" || strings.Count(query, word) != 1 {
 		return ""
 	}
-	return at(statement, strings.Index(statement, word))
-}
-
-// at says on which line and at which character of it a byte of the statement stands, both from 1.
-func at(statement string, place int) string {
-	before := statement[:place]
-	line := strings.Count(before, "\n") + 1
-	column := len([]rune(before[strings.LastIndexByte(before, '\n')+1:])) + 1
-	return fmt.Sprintf(" at line %d, character %d", line, column)
+	return statement.At(query, strings.Index(query, word))
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/internal/readable"
@@ -37,7 +38,7 @@ func (c *cli) sqlCommand() *cobra.Command {
 		Use:   "sql [QUERY]",
 		Short: "Ask the read model in SQL, which can only read",
 		Long: `Runs one SELECT over the tables of the read model, and says what each view that it read is true at. Without QUERY, or with -, the query
-comes from standard input. --tables lists the tables and columns; the dialect is that of SQLite.
+comes from standard input. --tables lists the tables and columns; the dialect is that of SQLite, and with --views that of PostgreSQL.
 
 Amounts are whole numbers of the asset's smallest unit, of up to 38 digits, as text. They compare and sort by their value, and
   sum(amount)             adds them exactly, to an integer of 64 bits; it is an error where that does not do
@@ -48,9 +49,11 @@ Never add assets, bases or stages. avg and total are refused, and a figure that 
 Days are text such as 2022-09-13. In JSON, integers beyond 2^53 are text and bytes hexadecimal; in CSV, null is empty. Rows of csv and jsonl end with
 what they are true at: view@position(ordinal). Nothing is cut: a table of more than ` + strconv.Itoa(tableRowsMax) + ` rows is refused, the other forms have no bound.
 
-It reads the folder, beside a server too; views that are behind the log catch up first. A folder that cannot be written is asked as it is.`,
+It reads the folder, beside a server too; views that are behind the log catch up first. A folder that cannot be written,
+and a database that --views names, are asked as they are.`,
 		Example: `  allied sql "SELECT donor, asset, decimal(sum(reached), asset) FROM balances WHERE stage = 'committed' GROUP BY donor, asset"
   allied sql -o csv < query.sql
+  allied sql --views postgres://analyst@db2/allied "SELECT count(*) FROM pledges"
   allied sql --tables`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -94,23 +97,28 @@ func (c *cli) readQuery(args []string) (string, error) {
 }
 
 func (c *cli) sql(ctx context.Context, query string) error {
-	if c.store == "" {
-		if err := c.checkLog(); err != nil {
-			return err
+	if c.views == "" { // else it is asked as it stands: who asks need not reach the log
+		if c.store == "" {
+			if err := c.checkLog(); err != nil {
+				return err
+			}
+		}
+		if err := c.catchUp(ctx); err != nil {
+			return refusedQuery(err)
 		}
 	}
-	if err := c.catchUp(ctx); err != nil {
-		return refusedQuery(err)
-	}
-	views, err := c.openQueryable()
+	views, err := c.openQueryable(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(refusedQuery(views.Query(ctx, boot.Specs(), query, c.printAnswer)), views.Close())
 }
 
-// openQueryable opens the read model of the folder for SQL.
-func (c *cli) openQueryable() (engine.Queryable, error) {
+// openQueryable opens the read model for SQL: the database of --views, or the folder's file.
+func (c *cli) openQueryable(ctx context.Context) (engine.Queryable, error) {
+	if c.views != "" {
+		return postgres.OpenQueries(ctx, c.views)
+	}
 	views, err := sqlite.OpenQueries(viewsFile(c.dataDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &failure{exitUnavailable, err, "no view has been built in this folder yet: try again once its process has begun"}

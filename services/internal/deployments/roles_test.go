@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/live"
+	"go.uber.org/zap"
 )
 
 // started are the services of the compose file in an order in which they can start.
@@ -137,6 +139,7 @@ func importUnderKills(t *testing.T, store *kurrenttest.Store, at places, running
 		t.Logf("the import that met the kills: %v", err)
 		allied(t, args("--server", at.nats)...)
 	}
+	awaitViews(t, at.nats)
 	alone := filepath.Join(t.TempDir(), "ledger")
 	allied(t, args("--data", alone)...)
 	balances := []string{"balances", "--basis", "tracker", "--stage", "committed,allocated,handed_over", "--reached", "--instruments", "all", "--by", "donor,category", "-o", "csv"}
@@ -185,5 +188,21 @@ func awaitEvents(ctx context.Context, t *testing.T, store *kurrenttest.Store, ev
 			t.Fatal(ctx.Err())
 		default:
 		}
+	}
+}
+
+// awaitViews returns once the views hold all that is recorded: a question that names no position is answered as they stand.
+func awaitViews(t *testing.T, url string) {
+	t.Helper()
+	ledger, disconnect, err := boot.Connect(t.Context(), boot.Target{Server: url}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, err := ledger.Head(t.Context())
+	if err == nil {
+		err = boot.AwaitViews(t.Context(), ledger, head.Position)
+	}
+	if err = errors.Join(err, disconnect()); err != nil {
+		t.Fatal(err)
 	}
 }
