@@ -148,35 +148,36 @@ func (a *asked) explain(ctx context.Context, err error) error {
 	if place >= 0 {
 		reason += statement.At(a.query, place)
 	}
-	refuse := func(code, remedy string) error { return &es.Refusal{Code: code, Reason: reason, Remedy: remedy} }
+	bad := func(todo string) error { return &es.Refusal{Code: "bad_query", Reason: reason, Remedy: todo} }
+	failed := func(todo string) error { return &es.Refusal{Code: "query_failed", Reason: reason, Remedy: todo} }
 	switch word := a.complained(place); {
 	case own.Code == "25006": // it would write
 		return statement.Refused(statement.OnlyReads)
 	case own.Code == "42501":
 		return statement.Refused(own.Message)
 	case own.Code == "42P01":
-		return a.noTable(word, refuse)
+		return a.noTable(word, bad)
 	case own.Code == "42703":
-		return refuse("bad_query", statement.NearestColumn(a.specs, word))
+		return bad(statement.NearestColumn(a.specs, word))
 	case own.Code == "42704" && word == "collate":
-		return refuse("bad_query", "COLLATE amount orders amounts; CAST(… AS numeric) makes text one")
+		return bad("COLLATE amount orders amounts; CAST(… AS numeric) makes text one")
 	case a.columns == nil && (strings.HasPrefix(own.Code, "42") || strings.HasPrefix(own.Code, "22") || strings.HasPrefix(own.Code, "0A")):
-		return refuse("bad_query", statement.Remedy)
+		return bad(statement.Remedy)
 	case own.Code == "22003":
-		return refuse("query_failed", "exact_sum gives sums beyond 64 bits")
+		return failed("exact_sum gives sums beyond 64 bits")
 	case own.Code == "57014":
-		return refuse("query_failed", "ask for less at a time, or let an administrator allow more time")
+		return failed("ask for less at a time, or let an administrator allow more time")
 	}
 	for _, class := range []string{"0A", "21", "22", "42", "54"} {
 		if strings.HasPrefix(own.Code, class) { // it was understood, and met something in the rows
-			return refuse("query_failed", "leave the row out, or ask for it in another way")
+			return failed("leave the row out, or ask for it in another way")
 		}
 	}
 	return a.queries.reader.explain("query", err)
 }
 
 // noTable refuses a table that is not there under the name of the statement.
-func (a *asked) noTable(word string, refuse func(code, remedy string) error) error {
+func (a *asked) noTable(word string, bad func(todo string) error) error {
 	for _, s := range a.specs {
 		for _, t := range s.Tables {
 			switch {
@@ -187,5 +188,5 @@ func (a *asked) noTable(word string, refuse func(code, remedy string) error) err
 			}
 		}
 	}
-	return refuse("bad_query", statement.NearestTable(a.specs, word))
+	return bad(statement.NearestTable(a.specs, word))
 }
