@@ -90,7 +90,7 @@ func (c *cli) locate(ctx context.Context) error {
 	}
 	about, err := ledger.About(ctx)
 	if err == nil && about.Dir == "" {
-		err = failf(exitFailure, "the ledger at %s keeps its log in memory: there are no files to copy", c.server)
+		err = failf(exitFailure, "the ledger at %s keeps its log in no folder: there are no files to copy; `allied store copy` copies one that is in a store", c.server)
 	}
 	if err := errors.Join(err, disconnect()); err != nil {
 		return err

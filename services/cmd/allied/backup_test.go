@@ -66,7 +66,7 @@ func TestABackupFindsTheFolderOfAServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	memory, _, _ := served(t, "--profile", "dev")
-	try(t, "", "backup", copied, "--server", memory).refused(t, exitFailure, "in memory")
+	try(t, "", "backup", copied, "--server", memory).refused(t, exitFailure, "in no folder")
 }
 
 func TestABackupTakesNoFolderOfOthers(t *testing.T) {
