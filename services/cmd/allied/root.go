@@ -86,7 +86,8 @@ func (c *cli) newRoot() *cobra.Command {
 		Long: `Allied Ledger keeps what allies promise, send and pay as events, and counts them into balances that can be replayed and checked.
 
 Commands that read or write a ledger find it by --server, or by --data: a folder that is being served leads them to its server, and
-any other is opened in this process. Data goes to standard output, messages to standard error.
+any other is opened in this process. Where a KurrentDB keeps the log, or a PostgreSQL the views, --store and --views name them. Data goes to
+standard output, messages to standard error.
 
 Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found, 5 not allowed, 6 unavailable.`,
 		SilenceUsage:      true,

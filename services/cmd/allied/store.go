@@ -30,9 +30,10 @@ func (c *cli) storeCommand() *cobra.Command {
 		Long: `Copies every event of the log in FROM into TO, in order and byte for byte, and reads both again to prove it: each event compared, and the
 hash of the views that each gives. FROM and TO are folders of ledgers, or connection strings of KurrentDB such as esdb://host:2113.
 
-FROM may be in use: what it held when the copy began is copied, and the same command copies what came after. TO must be empty, or hold a part of
-FROM from its beginning, such as an interrupted copy leaves; it must have no other writer. The copy is a log of its own, with an id and positions of its own: views are
-built anew from it, and clients' positions mean nothing there. To change stores, stop the ledger, copy, and start it on the other store.`,
+FROM may be in use: what it held when the copy began is copied, and the same command copies what came after. TO must be empty, or hold a
+part of FROM from its beginning, such as an interrupted copy leaves; it must have no other writer. The copy is a log of its own, with an
+id and positions of its own: views are built anew from it, and clients' positions mean nothing there. To change stores, stop the ledger,
+copy, and start it on the other store.`,
 		Example: `  allied store copy /var/lib/allied esdb://ledger:secret@db1:2113?tlsCaFile=/etc/allied/ca.crt
   allied store copy esdb://db1:2113 ./copy --events-per-second 500`,
 		Args: exactly("FROM", "TO"),
