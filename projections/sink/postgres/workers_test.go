@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -294,4 +296,78 @@ func TestServerThatCrashes(t *testing.T) {
 		whole(t, log, sinks[0])
 		whole(t, log, sinks[1])
 	}
+}
+
+// Whoever stands by looks at the row and the tables of a view at one moment: tables that are made anew between the two are no damage.
+func TestStandbySeesOneMomentOfTablesThatAreMadeAnew(t *testing.T) {
+	url := postgrestest.URL(t)
+	first, second := open(t, url), open(t, url)
+	other := enginetest.TallySpec
+	other.Version++
+	other.Tables = slices.Clone(other.Tables)
+	other.Tables[0].Columns = append(slices.Clone(other.Tables[0].Columns), engine.Column{Name: "more", Kind: engine.Int})
+	for _, spec := range []engine.Spec{other, enginetest.TallySpec} { // and then the server has looked up whatever it needs for it
+		if _, err := first.Open(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	between := connect(t, url)
+	execute(t, between, "BEGIN; LOCK TABLE pg_catalog.pg_collation") // which the check of the tables reads
+	stands, made := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := second.Open(t.Context(), enginetest.TallySpec)
+		stands <- err
+	}()
+	awaitTrue(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'pg_collation'::regclass)")
+	go func() {
+		_, err := first.Open(t.Context(), other)
+		made <- err
+	}()
+	awaitTrue(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'allied.allied_views'::regclass) OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('allied.tally') AND attname = 'more')")
+	execute(t, between, "ROLLBACK")
+	var held *engine.HeldError
+	if err := <-stands; !errors.As(err, &held) {
+		t.Errorf("who stands by: %v", err)
+	}
+	if err := <-made; err != nil {
+		t.Errorf("who makes the view anew: %v", err)
+	}
+}
+
+// awaitTrue asks until the answer is yes.
+func awaitTrue(t *testing.T, url, sql string) {
+	t.Helper()
+	conn := connect(t, url)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for yes := false; !yes; {
+		if err := conn.QueryRow(ctx, sql).Scan(&yes); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// A connection that has died without a word keeps nobody from taking over.
+func TestStandbyThatWaitsOnADeadConnectionTakesOver(t *testing.T) {
+	t.Parallel()
+	log := filled(t, 30)
+	url := postgrestest.URL(t)
+	_, second, stop, sinks := pair(t, log, url)
+	pid, err := strconv.Atoi(query(t, url, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'allied tally %' AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := sinks[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, log, 13)
+	await(t, second, log)
+	whole(t, log, sinks[1])
 }
