@@ -41,7 +41,7 @@ type Worker struct {
 	cfg    Config
 
 	mu      sync.Mutex
-	first   *LogHead // where the log ended when the worker first reached it; nil before
+	first   *LogHead // where the log ended when the worker first reached it, or found that the view had gone back; nil before
 	status  Status
 	changed chan struct{} // closed and replaced whenever status changes
 }
@@ -285,7 +285,12 @@ func (w *Worker) place(ctx context.Context, at Checkpoint, standby bool) (LogHea
 		return head, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
 	}
 	// A view that another worker folds while the log grows is always a little behind what was asked after it: judge it by what was heard before.
-	w.update(func(s *Status) { s.Checkpoint, s.Err, s.Standby = at, nil, standby })
+	w.update(func(s *Status) {
+		if at.Position < s.Checkpoint.Position {
+			w.first = nil // what the sink has lost is built again
+		}
+		s.Checkpoint, s.Err, s.Standby = at, nil, standby
+	})
 	w.update(func(s *Status) {
 		s.Head = head
 		if w.first == nil {
