@@ -109,6 +109,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			continue
 		}
 		if final(err) {
+			err = errors.Join(err, w.sink.Leave(w.spec.Name)) // to one that stands by, perhaps of a version that can go on
 			w.stop(err)
 			return err
 		}

@@ -198,6 +198,9 @@ func advise(code string) (advice string, damage bool) {
 	return "look at the server's log", false
 }
 
+// Leave implements engine.Sink.
+func (s *Sink) Leave(projection string) error { return s.session(projection).close() }
+
 // Close implements engine.Sink: another process may write the views at once.
 func (s *Sink) Close() error {
 	s.mu.Lock()

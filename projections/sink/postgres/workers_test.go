@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
@@ -370,4 +371,37 @@ func TestStandbyThatWaitsOnADeadConnectionTakesOver(t *testing.T) {
 	grow(t, log, 13)
 	await(t, second, log)
 	whole(t, log, sinks[1])
+}
+
+// old is a projection of a program that does not know the newest event.
+type old struct {
+	engine.Projection
+	unknown uint64 // its ordinal
+}
+
+func (o old) Fold(f *es.Fact) error {
+	if f.Ordinal >= o.unknown {
+		return errors.New("an event that this program does not know")
+	}
+	return o.Projection.Fold(f)
+}
+
+// A worker that has stopped leaves its view to one that can go on, although its process stays and tells why it stopped.
+func TestStandbyTakesOverFromAWorkerThatStopped(t *testing.T) {
+	log := filled(t, 30)
+	url := postgrestest.URL(t)
+	first := engine.NewWorker(func() engine.Projection { return old{enginetest.NewTally(), 35} }, log, open(t, url), small)
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(t.Context()) }()
+	await(t, first, log)
+	sink := open(t, url)
+	second, _ := start(t, log, sink)
+	await(t, second, log)
+	grow(t, log, 10)
+	var unknown *engine.FoldError
+	if err := <-ended; !errors.As(err, &unknown) || unknown.Ordinal != 35 {
+		t.Fatal(err)
+	}
+	await(t, second, log)
+	whole(t, log, sink)
 }
