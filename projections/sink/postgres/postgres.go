@@ -109,6 +109,8 @@ func newReader(ctx context.Context, url string) (*reader, error) {
 		"synchronous_commit": "off",
 		"search_path":        "pg_catalog", // every name is written with its schema
 		"application_name":   "allied reader",
+		// Bounds that a database has for people: a worker is silent while nothing is recorded, and who compares views while it reads the log.
+		"statement_timeout": "0", "lock_timeout": "0", "idle_session_timeout": "0", "idle_in_transaction_session_timeout": "0",
 	} {
 		conn.RuntimeParams[name] = value
 	}
@@ -155,9 +157,10 @@ func (r *reader) explain(doing string, err error) error {
 	if errors.As(err, &broken) {
 		return fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, remedy)
 	}
+	err = oneLine{err}
 	var own *pgconn.PgError
 	if !errors.As(err, &own) {
-		return fmt.Errorf("%s views of %s: %w", doing, r.place, oneLine{err})
+		return fmt.Errorf("%s views of %s: %w", doing, r.place, err)
 	}
 	if own.Detail != "" {
 		err = fmt.Errorf("%w: %s", err, own.Detail)
@@ -184,6 +187,8 @@ func advise(code string) (advice string, damage bool) {
 		return remedy, true // a table, column, function or schema that must be there is not, or the server finds its files corrupt
 	case code == "42501":
 		return "GRANT CREATE ON DATABASE to the role that connects, and let it own the schemas allied and allied_report", false
+	case code == "25006":
+		return "name the server that takes writes: the primary, not one that follows it", false
 	case code == "3D000":
 		return "create it: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", false
 	case strings.HasPrefix(code, "28"):
