@@ -106,6 +106,7 @@ func newReader(ctx context.Context, url string) (*reader, error) {
 	conn.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}).DialContext
 	for name, value := range map[string]string{
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+		"tcp_user_timeout":   "25000", // milliseconds: keepalives do not ask while an answer is on its way
 		"synchronous_commit": "off",
 		"search_path":        "pg_catalog", // every name is written with its schema
 		"application_name":   "allied reader",
