@@ -119,6 +119,9 @@ func (s *MemSink) View(ctx context.Context, fn func(Snapshot) error) error {
 	return fn(memSnapshot{s})
 }
 
+// Leave implements Sink. Nobody shares memory.
+func (s *MemSink) Leave(string) error { return nil }
+
 // Close implements Sink.
 func (s *MemSink) Close() error { return nil }
 

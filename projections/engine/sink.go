@@ -64,6 +64,8 @@ type Sink interface {
 	Commit(ctx context.Context, from, to Checkpoint, flush func(yield func(table int, row Row) error) error) error
 	// Reset empties a view, to be rebuilt from zero.
 	Reset(ctx context.Context, spec Spec) error
+	// Leave lets another worker have a view, in a sink that several processes share. To write it, it must be opened again.
+	Leave(projection string) error
 	Close() error
 }
 

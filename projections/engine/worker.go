@@ -41,7 +41,7 @@ type Worker struct {
 	cfg    Config
 
 	mu      sync.Mutex
-	first   *LogHead // where the log ended when the worker first reached it; nil before
+	first   *LogHead // where the log ended when the worker first reached it, or found that the view had gone back; nil before
 	status  Status
 	changed chan struct{} // closed and replaced whenever status changes
 }
@@ -109,6 +109,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			continue
 		}
 		if final(err) {
+			err = errors.Join(err, w.sink.Leave(w.spec.Name)) // to one that stands by, perhaps of a version that can go on
 			w.stop(err)
 			return err
 		}
@@ -285,7 +286,12 @@ func (w *Worker) place(ctx context.Context, at Checkpoint, standby bool) (LogHea
 		return head, &LogShortError{Projection: w.spec.Name, LogID: head.LogID, View: at.Position, Log: head.Position}
 	}
 	// A view that another worker folds while the log grows is always a little behind what was asked after it: judge it by what was heard before.
-	w.update(func(s *Status) { s.Checkpoint, s.Err, s.Standby = at, nil, standby })
+	w.update(func(s *Status) {
+		if at.Position < s.Checkpoint.Position {
+			w.first = nil // what the sink has lost is built again
+		}
+		s.Checkpoint, s.Err, s.Standby = at, nil, standby
+	})
 	w.update(func(s *Status) {
 		s.Head = head
 		if w.first == nil {

@@ -350,6 +350,39 @@ func TestStandbyFollowsAndTakesOver(t *testing.T) {
 	equalsReplay(t, log, sink)
 }
 
+// A view that went back, since its server lost what it held, is being built again: what it held when the worker came is no measure any more.
+func TestAViewThatWentBackIsNoAnswer(t *testing.T) {
+	log, memory := enginetest.NewLog(logID), engine.NewMemSink()
+	sink := enginetest.NewFaults(memory)
+	log.Fill(t, 20)
+	w, _, _ := start(t, log, sink)
+	await(t, w, log)
+	log.Fill(t, 40)
+	gone := errors.New("the server was made anew")
+	past, goOn := make(chan struct{}), make(chan struct{})
+	sink.FailCommits(func() error {
+		sink.FailCommits(nil, func() error {
+			if w.Status().Checkpoint.Events() >= 20 {
+				sink.FailCommits(nil, nil)
+				close(past)
+				<-goOn
+			}
+			return nil
+		})
+		return errors.Join(gone, memory.Reset(t.Context(), enginetest.TallySpec))
+	}, nil)
+	log.Beat()
+	<-past
+	impatient, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := w.Await(impatient, 0); err == nil {
+		t.Errorf("a view that is being built again is an answer at %+v", w.Status().Checkpoint)
+	}
+	close(goOn)
+	await(t, w, log)
+	equalsReplay(t, log, sink)
+}
+
 // growing is a log that has grown whenever it is asked.
 type growing struct {
 	*enginetest.Log

@@ -191,14 +191,15 @@ func TestSeveralProcessesStartAtOnce(t *testing.T) {
 	}
 }
 
-func TestErrorsHideThePassword(t *testing.T) {
+func TestErrorsHideThePasswordAndFitOnALine(t *testing.T) {
 	url := postgrestest.URL(t)
 	for _, bad := range []string{
 		strings.Replace(url, "/test", "/no_such_", 1) + "&password=secret",
+		strings.Replace(strings.Replace(url, "/test", "/no_such_", 1), "host=", "host=/nowhere,", 1) + "&password=secret",
 		"postgres://user:secret@127.0.0.1:1/db", "postgres://user:secret@[/db", "postgres://user:secret@h/db?sslmode=wrong",
 	} {
 		_, err := postgres.Open(t.Context(), bad)
-		if err == nil || strings.Contains(err.Error(), "secret") {
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

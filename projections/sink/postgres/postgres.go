@@ -39,6 +39,10 @@ const (
 	remedy = "the schemas allied, allied_report and allied_sql are a cache of the log: where they are damaged or foreign, stop the program and run DROP SCHEMA allied, allied_report, allied_sql CASCADE, and they are rebuilt"
 )
 
+// bounds are those that a database may have for people. They are no bounds for a worker, which is silent while nothing is recorded, nor for who
+// compares views while it reads the log.
+var bounds = [...]string{"statement_timeout", "lock_timeout", "idle_session_timeout", "idle_in_transaction_session_timeout"}
+
 // Sink is an engine.Sink on one database.
 type Sink struct {
 	reader
@@ -106,11 +110,15 @@ func newReader(ctx context.Context, url string) (*reader, error) {
 	conn.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3}}).DialContext
 	for name, value := range map[string]string{
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+		"tcp_user_timeout":   "25000", // milliseconds: keepalives do not ask while an answer is on its way
 		"synchronous_commit": "off",
 		"search_path":        "pg_catalog", // every name is written with its schema
 		"application_name":   "allied reader",
 	} {
 		conn.RuntimeParams[name] = value
+	}
+	for _, bound := range bounds {
+		conn.RuntimeParams[bound] = "0"
 	}
 	cfg.MaxConns = readersMax
 	// A server that was restarted has ended the connections that wait here.
@@ -155,9 +163,10 @@ func (r *reader) explain(doing string, err error) error {
 	if errors.As(err, &broken) {
 		return fmt.Errorf("%s views of %s: %w (%s)", doing, r.place, err, remedy)
 	}
+	err = oneLine{err}
 	var own *pgconn.PgError
 	if !errors.As(err, &own) {
-		return fmt.Errorf("%s views of %s: %w", doing, r.place, oneLine{err})
+		return fmt.Errorf("%s views of %s: %w", doing, r.place, err)
 	}
 	if own.Detail != "" {
 		err = fmt.Errorf("%w: %s", err, own.Detail)
@@ -184,6 +193,8 @@ func advise(code string) (advice string, damage bool) {
 		return remedy, true // a table, column, function or schema that must be there is not, or the server finds its files corrupt
 	case code == "42501":
 		return "GRANT CREATE ON DATABASE to the role that connects, and let it own the schemas allied, allied_report and allied_sql", false
+	case code == "25006":
+		return "name the server that takes writes: the primary, not one that follows it", false
 	case code == "3D000":
 		return "create it: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0", false
 	case strings.HasPrefix(code, "28"):
@@ -197,6 +208,9 @@ func advise(code string) (advice string, damage bool) {
 	}
 	return "look at the server's log", false
 }
+
+// Leave implements engine.Sink.
+func (s *Sink) Leave(projection string) error { return s.session(projection).close() }
 
 // Close implements engine.Sink: another process may write the views at once.
 func (s *Sink) Close() error {

@@ -79,7 +79,11 @@ func (q *Queries) Query(ctx context.Context, specs []engine.Spec, query string, 
 	if err := statement.CheckSingle(query, isWord); err != nil {
 		return err
 	}
-	conn, err := pgx.ConnectConfig(ctx, q.cfg)
+	cfg := q.cfg.Copy()
+	for _, bound := range bounds { // which are for such as these
+		delete(cfg.RuntimeParams, bound)
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return q.explain("query", err)
 	}

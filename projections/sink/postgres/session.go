@@ -94,11 +94,15 @@ func (v *session) prepare(ctx context.Context, spec engine.Spec, do func(pgx.Tx)
 
 // lock takes the view's lock, or returns a *engine.HeldError.
 func (v *session) lock(ctx context.Context, spec engine.Spec) error {
-	if v.holds && v.answers(ctx) {
+	if err := ctx.Err(); err != nil {
+		return err // and not a connection that is taken for lost
+	}
+	answers := v.answers(ctx)
+	if v.holds && answers {
 		return nil
 	}
-	again := v.conn != nil && !v.usable() // an earlier connection of this session may still hold the lock
-	if !v.usable() {
+	again := v.conn != nil && !answers // an earlier connection of this session may still hold the lock
+	if !answers {
 		if err := v.connect(ctx); err != nil {
 			return err
 		}
@@ -116,16 +120,22 @@ func (v *session) lock(ctx context.Context, spec engine.Spec) error {
 		v.refused = nil
 		return err
 	}
-	at, err := checkpoint(ctx, v.conn, spec)
-	var none *engine.NoViewError
-	if errors.As(err, &none) {
-		at, err = engine.Checkpoint{Projection: spec.Name}, nil
-	}
+	held := &engine.HeldError{Projection: spec.Name, Checkpoint: engine.Checkpoint{Projection: spec.Name}}
+	// As any reader: who holds the view may be making its tables anew.
+	err = pgx.BeginTxFunc(ctx, v.conn, pgx.TxOptions{BeginQuery: beginView}, func(tx pgx.Tx) error {
+		at, err := checkpoint(ctx, tx, spec)
+		var none *engine.NoViewError
+		if errors.As(err, &none) {
+			return nil
+		}
+		held.Checkpoint = at
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	v.refused = &engine.HeldError{Projection: spec.Name, Checkpoint: at}
-	return v.refused
+	v.refused = held
+	return held
 }
 
 // usable tells that the connection stands, as far as is known here, and is not within a transaction that somebody broke off.

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
@@ -294,4 +297,111 @@ func TestServerThatCrashes(t *testing.T) {
 		whole(t, log, sinks[0])
 		whole(t, log, sinks[1])
 	}
+}
+
+// Whoever stands by looks at the row and the tables of a view at one moment: tables that are made anew between the two are no damage.
+func TestStandbySeesOneMomentOfTablesThatAreMadeAnew(t *testing.T) {
+	url := postgrestest.URL(t)
+	first, second := open(t, url), open(t, url)
+	other := enginetest.TallySpec
+	other.Version++
+	other.Tables = slices.Clone(other.Tables)
+	other.Tables[0].Columns = append(slices.Clone(other.Tables[0].Columns), engine.Column{Name: "more", Kind: engine.Int})
+	for _, spec := range []engine.Spec{other, enginetest.TallySpec} { // and then the server has looked up whatever it needs for it
+		if _, err := first.Open(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	between := connect(t, url)
+	execute(t, between, "BEGIN; LOCK TABLE pg_catalog.pg_collation") // which the check of the tables reads
+	stands, made := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := second.Open(t.Context(), enginetest.TallySpec)
+		stands <- err
+	}()
+	awaitTrue(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'pg_collation'::regclass)")
+	go func() {
+		_, err := first.Open(t.Context(), other)
+		made <- err
+	}()
+	awaitTrue(t, url, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'allied.allied_views'::regclass) OR EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('allied.tally') AND attname = 'more')")
+	execute(t, between, "ROLLBACK")
+	var held *engine.HeldError
+	if err := <-stands; !errors.As(err, &held) {
+		t.Errorf("who stands by: %v", err)
+	}
+	if err := <-made; err != nil {
+		t.Errorf("who makes the view anew: %v", err)
+	}
+}
+
+// awaitTrue asks until the answer is yes.
+func awaitTrue(t *testing.T, url, sql string) {
+	t.Helper()
+	conn := connect(t, url)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for yes := false; !yes; {
+		if err := conn.QueryRow(ctx, sql).Scan(&yes); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// A connection that has died without a word keeps nobody from taking over.
+func TestStandbyThatWaitsOnADeadConnectionTakesOver(t *testing.T) {
+	t.Parallel()
+	log := filled(t, 30)
+	url := postgrestest.URL(t)
+	_, second, stop, sinks := pair(t, log, url)
+	pid, err := strconv.Atoi(query(t, url, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'allied tally %' AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	if err := stop(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := sinks[0].Close(); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, log, 13)
+	await(t, second, log)
+	whole(t, log, sinks[1])
+}
+
+// old is a projection of a program that does not know the newest event.
+type old struct {
+	engine.Projection
+	unknown uint64 // its ordinal
+}
+
+func (o old) Fold(f *es.Fact) error {
+	if f.Ordinal >= o.unknown {
+		return errors.New("an event that this program does not know")
+	}
+	return o.Projection.Fold(f)
+}
+
+// A worker that has stopped leaves its view to one that can go on, although its process stays and tells why it stopped.
+func TestStandbyTakesOverFromAWorkerThatStopped(t *testing.T) {
+	log := filled(t, 30)
+	url := postgrestest.URL(t)
+	first := engine.NewWorker(func() engine.Projection { return old{enginetest.NewTally(), 35} }, log, open(t, url), small)
+	ended := make(chan error, 1)
+	go func() { ended <- first.Run(t.Context()) }()
+	await(t, first, log)
+	sink := open(t, url)
+	second, _ := start(t, log, sink)
+	await(t, second, log)
+	grow(t, log, 10)
+	var unknown *engine.FoldError
+	if err := <-ended; !errors.As(err, &unknown) || unknown.Ordinal != 35 {
+		t.Fatal(err)
+	}
+	await(t, second, log)
+	whole(t, log, sink)
 }

@@ -340,6 +340,9 @@ func transactOn(ctx context.Context, conn *sql.Conn, opts *sql.TxOptions, do fun
 	return tx.Commit()
 }
 
+// Leave implements engine.Sink. One process at a time has the file.
+func (s *Sink) Leave(string) error { return nil }
+
 // Close implements engine.Sink.
 func (s *Sink) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 

@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/kurrentlog/kurrenttest"
+	"github.com/allied-ledger/allied/projections/balances"
+	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"go.uber.org/zap/zaptest"
 )
 
 // A ledger whose log and views are on servers says which of them is away, records nothing that it does not have, and goes on when they are back.
@@ -65,6 +68,33 @@ func TestServersOfLogAndViewsComeAndGo(t *testing.T) {
 	awaitReady(t, n, http.StatusOK)
 	if a, err := c.Submit(t.Context(), late); err != nil || a.GetOutcome() != "recorded" && a.GetOutcome() != "repeated" {
 		t.Errorf("when the store is back: %v, %v", a, err)
+	}
+}
+
+// A program that asks beside a process of another version, which holds the views, does not wait for ever.
+func TestAQueryBesideAProcessOfAnotherVersionGivesUp(t *testing.T) {
+	url := postgrestest.Start(t).URL(t)
+	server := kurrenttest.StartT(t, kurrenttest.NewStore(kurrenttest.StoreConfig{AppendBytesMax: 16_000_000}), kurrenttest.NodeConfig{})
+	n, stop := start(t, boot.Config{Store: server.URL(), Roles: []string{boot.Recorder, boot.Pledges}})
+	c, disconnect := connect(t, boot.Target{Server: n.URL()})
+	submit(t, c, commit("5.00"), "recorded")
+	disconnect()
+	stop()
+	other, err := postgres.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	spec := balances.Spec
+	spec.Version++
+	if _, err := other.Open(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	patient, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, _, err = boot.Connect(patient, boot.Target{Store: server.URL(), Views: url, ReadOnly: true}, zaptest.NewLogger(t))
+	if err == nil || patient.Err() != nil || !strings.Contains(err.Error(), "another process") || !strings.Contains(err.Error(), "balances") {
+		t.Fatal(err)
 	}
 }
 

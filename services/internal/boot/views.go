@@ -346,8 +346,12 @@ func awaitView(ctx context.Context, w *engine.Worker, at es.Position) error {
 		err := w.Await(patient, at)
 		cancel()
 		s := w.Status()
-		if err == nil || ctx.Err() != nil || s.Stopped || s.Err != nil && s.Checkpoint.Position == began {
+		stuck := s.Checkpoint.Position == began
+		switch {
+		case err == nil || ctx.Err() != nil || s.Stopped || s.Err != nil && stuck:
 			return err
+		case s.Standby && stuck:
+			return fmt.Errorf("another process folds it, and does not go on, or is of another version: ask there, or end it: %w", err)
 		}
 	}
 }
