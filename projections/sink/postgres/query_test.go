@@ -393,6 +393,23 @@ func TestAQueryOfPostgreSQLEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// What an administrator allows people holds for their queries, and not for the ledger's own sessions.
+func TestBoundsOfADatabaseHoldForQueries(t *testing.T) {
+	e := shelved(t, "5")
+	execute(t, connect(t, e.url), `DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET statement_timeout = 100'; END $$`)
+	const long = "WITH RECURSIVE n(x) AS (SELECT 1::bigint UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0"
+	err := e.pg.Query(t.Context(), e.specs, long, func(a *engine.Answer) (last error) {
+		for _, err := range a.Rows {
+			last = err
+		}
+		return last
+	})
+	var refused *es.Refusal
+	if !errors.As(err, &refused) || refused.Code != "query_failed" || refused.Remedy == "" {
+		t.Errorf("a query that takes longer than the database allows: %v", err)
+	}
+}
+
 // Who may not take the role of readers is told what an administrator runs; who may, needs nothing else.
 func TestQueriesRunInTheRoleOfReaders(t *testing.T) {
 	e := shelved(t, "5")
