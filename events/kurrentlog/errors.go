@@ -111,13 +111,11 @@ func sendError(stream string, err error) error {
 	case s.Code() == codes.InvalidArgument:
 		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; its setting MaxAppendSize must allow appends of %d bytes",
 			es.ErrInvalid, stream, s.Message(), maxAppendSizeMin)
-	case s.Code() == codes.ResourceExhausted:
-		return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
 	}
 	for _, text := range notHandled {
 		if s.Code() == codes.Unavailable && strings.Contains(strings.ToLower(s.Message()), text) {
 			return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
 		}
 	}
-	return fmt.Errorf("append to stream %s: %w: %w", stream, es.ErrUnknown, err)
+	return unknown(stream, err)
 }

@@ -54,15 +54,14 @@ func (f *follower) resume(last es.Position) {
 // expected is an append that waits to be seen.
 type expected struct {
 	es.Append
-	seen    int  // how many of its records
-	differs bool // one of them with other bytes
-	result  es.Result
-	done    chan struct{} // closed once result is set
+	seen    int       // how many of its records
+	differs bool      // one of them with other bytes
+	result  es.Result // once all were seen
 }
 
 // expect watches for an append until forget.
 func (f *follower) expect(a es.Append) *expected {
-	x := &expected{Append: a, done: make(chan struct{})}
+	x := &expected{Append: a}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting[a.Stream] = append(f.waiting[a.Stream], x)
@@ -95,7 +94,6 @@ func (x *expected) meet(e es.Entry) {
 	x.differs = x.differs || !bytes.Equal(e.Bytes, x.Records[x.seen].Bytes)
 	if x.seen++; x.seen == len(x.Records) {
 		x.result = es.Result{Position: e.Position, Ordinal: e.Ordinal, Repeated: x.differs}
-		close(x.done)
 	}
 }
 
