@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type follower struct {
 	index   index
 	ring    []es.Entry // the newest entries
 	bytes   int        // of ring
+	gone    int        // bytes of entries that were let go, and that the memory behind ring still holds
 	waiting map[string][]*expected
 	failed  *es.DamageError // what ended the following for good
 	lost    error           // why the server is not followed now
@@ -182,9 +184,13 @@ func (f *follower) keep(e es.Entry) {
 	f.ring, f.bytes = append(f.ring, e), f.bytes+len(e.Bytes)+ringEntryBytes
 	n := 0
 	for ; f.bytes > ringBytesMax && n < len(f.ring)-1; n++ {
-		f.bytes -= len(f.ring[n].Bytes) + ringEntryBytes
+		gone := len(f.ring[n].Bytes) + ringEntryBytes
+		f.bytes, f.gone = f.bytes-gone, f.gone+gone
 	}
 	f.ring = f.ring[n:]
+	if f.gone > ringBytesMax {
+		f.ring, f.gone = slices.Clone(f.ring), 0
+	}
 }
 
 // wake tells who waits that something changed. The caller holds mu.
