@@ -2,12 +2,14 @@ package kurrentlog_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/kurrentlog"
 	"github.com/allied-ledger/allied/events/kurrentlog/kurrenttest"
 )
 
@@ -64,5 +66,35 @@ func TestAConfirmedAppendThatIsNotThereIsUnknown(t *testing.T) {
 	r := l.Append(t.Context(), []es.Append{a})[0]
 	if !errors.Is(r.Err, es.ErrUnknown) || errors.Is(r.Err, es.ErrBusy) {
 		t.Errorf("an append that the server confirmed is answered: %v", r.Err)
+	}
+}
+
+// The client library does not tell why a server ends an append that is still being sent; the commonest cause is told all the same.
+func TestAnAppendBeyondTheServersSetting(t *testing.T) {
+	node := kurrenttest.StartT(t, kurrenttest.NewStore(kurrenttest.StoreConfig{}), kurrenttest.NodeConfig{}) // the setting's default
+	l, err := kurrentlog.Open(t.Context(), kurrentlog.Config{URL: node.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeLog(t, l)
+	id := uuid.New()
+	a := es.Append{Stream: es.StreamName("pledge", id), Expected: es.NoStream}
+	for i := range 8 {
+		a.Records = append(a.Records, es.Record{ID: uuid.NewSHA1(id, []byte{byte(i)}), Bytes: make([]byte, es.RecordBytesMax)})
+	}
+	r := l.Append(t.Context(), []es.Append{a})[0]
+	if r.Err == nil || errors.Is(r.Err, es.ErrBusy) || !strings.Contains(r.Err.Error(), "MaxAppendSize") {
+		t.Errorf("answered %v", r.Err)
+	}
+}
+
+// The client library gives a record without an id another one at each try, so that no repeat would be known.
+func TestARecordWithoutAnIDIsRefused(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	r := l.Append(t.Context(), []es.Append{{Stream: es.StreamName("pledge", uuid.New()), Expected: es.NoStream, Records: []es.Record{{Bytes: []byte("x")}}}})[0]
+	if !errors.Is(r.Err, es.ErrInvalid) {
+		t.Errorf("answered %v", r.Err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 
 	"github.com/allied-ledger/allied/events/es"
 )
@@ -53,7 +54,7 @@ func (l *Log) Append(ctx context.Context, appends []es.Append) []es.Result {
 
 // append sends one append, and answers once the follower has seen it.
 func (l *Log) append(ctx context.Context, a es.Append) es.Result {
-	if err := l.follow.refusal(); errors.As(err, new(*DamagedError)) {
+	if err := l.follow.refusal(); errors.As(err, new(*DamagedError)) || errors.Is(err, errSetBack) {
 		return es.Result{Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendWaitMax)
@@ -110,7 +111,7 @@ func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResul
 	}
 	err = l.follow.until(ctx, l.life.Done(), func() bool {
 		result = x.result // copied here, since the follower may yet set it
-		return result.Position > 0 || uint64(l.follow.seen) >= passed
+		return result.Position > 0 || l.follow.passed(passed)
 	})
 	if err != nil || result.Position > 0 {
 		return result, err
@@ -166,6 +167,9 @@ func (l *Log) events(a es.Append) ([]esdb.EventData, error) {
 	events := make([]esdb.EventData, len(a.Records))
 	metadataBytes := 0
 	for i, r := range a.Records {
+		if r.ID == uuid.Nil { // the client library would give it another, and each repeat yet another
+			return nil, fmt.Errorf("%w: append to stream %s: record %d has no id", es.ErrInvalid, a.Stream, i)
+		}
 		kind, metadata := l.cfg.Describe(r)
 		if !strings.HasPrefix(kind, typePrefix) {
 			return nil, fmt.Errorf("%w: append to stream %s: record %d has type %q; types begin with %s, by which the log knows its events",

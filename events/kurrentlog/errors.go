@@ -3,6 +3,7 @@ package kurrentlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -116,6 +117,9 @@ func sendError(stream string, err error) error {
 		if s.Code() == codes.Unavailable && strings.Contains(strings.ToLower(s.Message()), text) {
 			return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
 		}
+	}
+	if errors.Is(err, io.EOF) { // the client library does not ask why
+		err = fmt.Errorf("the server ended the append before all of it was sent; its setting MaxAppendSize must allow appends of %d bytes", maxAppendSizeMin)
 	}
 	return unknown(stream, err)
 }

@@ -1,0 +1,134 @@
+package kurrentlog_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/kurrentlog/kurrenttest"
+)
+
+// More readers than there are connections wait for the follower, and do not keep it from coming back.
+func TestReadersLeaveTheFollowerRoom(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	lost, back := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var reads atomic.Int64
+	p.store.OnRead(func(c kurrenttest.ReadCall) kurrenttest.Fault {
+		switch {
+		case c.Subscription && !isDone(back):
+			once.Do(func() { close(lost) })
+			return kurrenttest.Fault{Kind: kurrenttest.Cut}
+		case strings.HasPrefix(c.Stream, "pledge-"):
+			reads.Add(1)
+		}
+		return kurrenttest.Fault{}
+	})
+	p.store.DropSubscriptions()
+	<-lost
+	stream := es.StreamName("pledge", uuid.New())
+	p.store.Insert(stream, kurrenttest.Event{ID: uuid.New(), Type: "allied.record", Data: []byte("x")})
+	ctx, cancel := context.WithTimeout(t.Context(), answerWaitMax)
+	defer cancel()
+	var reading sync.WaitGroup
+	for range 100 {
+		reading.Go(func() {
+			if err := lastError(l.ReadStream(ctx, stream, 0)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	awaitThat(t, ctx, func() bool { return reads.Load() >= 64 }) // all connections are lent
+	close(back)
+	reading.Wait()
+}
+
+// awaitThat returns once something is so.
+func awaitThat(t *testing.T, ctx context.Context, so func() bool) {
+	t.Helper()
+	for !so() {
+		wait, stop := context.WithTimeout(ctx, time.Millisecond)
+		<-wait.Done()
+		stop()
+		if ctx.Err() != nil {
+			t.Fatal("it never came")
+		}
+	}
+}
+
+// A subscription that says nothing more, on a connection that stands, is given up, and the log followed again.
+func TestASilentSubscriptionIsGivenUp(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	var once sync.Once
+	p.store.OnRead(func(c kurrenttest.ReadCall) (f kurrenttest.Fault) {
+		if c.Subscription {
+			once.Do(func() { f = kurrenttest.Fault{Kind: kurrenttest.Silence, AfterEvents: 3} })
+		}
+		return f
+	})
+	l := p.open(t)
+	defer closeLog(t, l)
+	w := &load{writers: 2, rounds: 3}
+	w.run(t.Context(), t, l)
+	w.check(t, l)
+}
+
+// A log that goes on while its store is set back to an earlier state appends nothing there: not while events are missing, and not when others stand
+// in their places.
+func TestALogRefusesToGoOnInAStoreSetBack(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	w := &load{writers: 2, rounds: 3}
+	w.run(t.Context(), t, l)
+	all := p.store.All()
+	lost := all[len(all)-1]
+	if err := p.node.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.store.SetBack(len(all) - 1)
+	if err := p.node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	refuses := func() bool {
+		err := l.Refusal()
+		return err != nil && strings.Contains(err.Error(), "set back")
+	}
+	refused := func(when string) {
+		t.Helper()
+		before := len(p.store.All())
+		r := l.Append(t.Context(), []es.Append{{Stream: w.stream(9), Expected: es.NoStream, Records: w.records(9, 0, 0)}})[0]
+		if !errors.Is(r.Err, es.ErrBusy) || len(p.store.All()) != before {
+			t.Errorf("%s, an append is answered %v, and %d events are added", when, r.Err, len(p.store.All())-before)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), answerWaitMax)
+	defer cancel()
+	awaitThat(t, ctx, refuses)
+	refused("with an event missing")
+	other := kurrenttest.Event{ID: uuid.New(), Type: lost.Type, Data: lost.Data, Metadata: lost.Metadata}
+	if at := p.store.Insert(lost.Stream, other)[0].Commit; at != lost.Commit {
+		t.Fatalf("the other event is at position %d, not %d", at, lost.Commit)
+	}
+	var looks atomic.Int64
+	p.store.OnRead(func(c kurrenttest.ReadCall) kurrenttest.Fault {
+		if c.Stream == "" {
+			looks.Add(1)
+		}
+		return kurrenttest.Fault{}
+	})
+	awaitThat(t, ctx, func() bool { return looks.Load() >= 2 })
+	if !refuses() {
+		t.Errorf("with another event in its place: %v", l.Refusal())
+	}
+	refused("with another event in its place")
+}
