@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
 	"github.com/google/uuid"
 	"go.uber.org/zap"
-	"google.golang.org/grpc/codes"
 
 	"github.com/allied-ledger/allied/events/es"
 )
@@ -193,7 +193,7 @@ func holds(ctx context.Context, client *esdb.Client, last es.Entry) error {
 	defer r.Close()
 	e, err := receive(r)
 	switch {
-	case errors.Is(err, io.EOF), err != nil && serverStatus(err).Code() == codes.Unknown: // so it answers of a place where no event begins
+	case errors.Is(err, io.EOF), strings.Contains(strings.ToLower(serverStatus(err).Message()), "position"): // where no event begins
 	case err != nil:
 		return err
 	case e.OriginalEvent() != nil && e.OriginalEvent().Position.Commit == at && (last.ID == uuid.Nil || last.ID == e.OriginalEvent().EventID):

@@ -1,6 +1,7 @@
 package kurrentlog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/kurrentlog"
 	"github.com/allied-ledger/allied/events/kurrentlog/kurrenttest"
 )
 
@@ -110,6 +112,9 @@ func TestALogRefusesToGoOnInAStoreSetBack(t *testing.T) {
 		if !errors.Is(r.Err, es.ErrBusy) || len(p.store.All()) != before {
 			t.Errorf("%s, an append is answered %v, and %d events are added", when, r.Err, len(p.store.All())-before)
 		}
+		if h, err := l.Head(t.Context()); err == nil {
+			t.Errorf("%s, the head is told as %+v", when, h)
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), answerWaitMax)
 	defer cancel()
@@ -131,4 +136,19 @@ func TestALogRefusesToGoOnInAStoreSetBack(t *testing.T) {
 		t.Errorf("with another event in its place: %v", l.Refusal())
 	}
 	refused("with another event in its place")
+}
+
+// A log that cannot be followed from where its index ends says so when it is opened.
+func TestAnIndexBeyondTheLogIsTold(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	(&load{writers: 1, rounds: 1}).run(t.Context(), t, l)
+	closeLog(t, l)
+	p.store.Insert("allied_index", kurrenttest.Event{ID: uuid.New(), Type: "AlliedIndexPage", Data: bytes.Repeat([]byte{1}, kurrentlog.PageEvents)})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := kurrentlog.Open(ctx, kurrentlog.Config{URL: p.node.URL()})
+	if err == nil || !strings.Contains(err.Error(), "does not hold the log's event at position 4096") {
+		t.Errorf("opened with %v", err)
+	}
 }
