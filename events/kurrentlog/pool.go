@@ -165,8 +165,15 @@ func (p *pool) put(c *esdb.Client, failed bool) {
 
 func (p *pool) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
+	p.mu.Unlock()
+	p.closeIdle()
+}
+
+// closeIdle closes the kept clients, so that the next ones look for the leader.
+func (p *pool) closeIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range p.idle {
 		_ = c.Close()
 	}

@@ -152,3 +152,28 @@ func TestAnIndexBeyondTheLogIsTold(t *testing.T) {
 		t.Errorf("opened with %v", err)
 	}
 }
+
+// A node that has lost the lead and does not know it shows less than was seen before: that is no damage while another shows all.
+func TestALeaderThatIsBehindIsNoDamage(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	w := &load{writers: 2, rounds: 3}
+	w.run(t.Context(), t, l)
+	behind := true
+	p.store.OnRead(func(c kurrenttest.ReadCall) (f kurrenttest.Fault) {
+		if c.Stream == "" && !c.Subscription && !c.Backwards && behind {
+			behind = false
+			f = kurrenttest.Fault{Kind: kurrenttest.Behind, AfterEvents: 4}
+		}
+		return f
+	})
+	w.check(t, l)
+	p.store.OnRead(func(c kurrenttest.ReadCall) (f kurrenttest.Fault) {
+		if c.Stream == "" && !c.Subscription && !c.Backwards {
+			f = kurrenttest.Fault{Kind: kurrenttest.Behind, AfterEvents: 0}
+		}
+		return f
+	})
+	wantDamage(t, "a server that never shows the last events", lastError(l.Read(t.Context(), 0)), "the last were removed")
+}
