@@ -71,7 +71,7 @@ func isDenied(err error) bool {
 // isPassing tells an error that another try, perhaps at another node, need not meet.
 func isPassing(err error) bool {
 	var unreachable *UnreachableError
-	if errors.As(err, &unreachable) || isCode(err, esdb.ErrorCodeNotLeader) {
+	if errors.As(err, &unreachable) || isCode(err, esdb.ErrorCodeNotLeader) || errors.Is(err, errSilent) {
 		return true
 	}
 	switch serverStatus(err).Code() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/kurrentlog"
@@ -176,4 +178,65 @@ func TestALeaderThatIsBehindIsNoDamage(t *testing.T) {
 		return f
 	})
 	wantDamage(t, "a server that never shows the last events", lastError(l.Read(t.Context(), 0)), "the last were removed")
+}
+
+// A read that is cut off in its middle, or that the server has taken and does not answer, goes on behind its last event on another connection, also for
+// callers who set no time.
+func TestABrokenReadGoesOn(t *testing.T) {
+	for name, fault := range map[string]kurrenttest.Fault{
+		"cut": {Kind: kurrenttest.Cut}, "silent": {Kind: kurrenttest.Silence}, "refused": {Kind: kurrenttest.Answer, Code: codes.Unavailable, Message: "EOF"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, kurrenttest.StoreConfig{})
+			l := p.open(t)
+			defer closeLog(t, l)
+			w := &load{writers: 1, rounds: 6}
+			w.run(t.Context(), t, l)
+			for stream, read := range map[string]func(context.Context) iter.Seq2[es.Entry, error]{
+				w.stream(0): func(ctx context.Context) iter.Seq2[es.Entry, error] { return l.ReadStream(ctx, w.stream(0), 0) },
+				"":          func(ctx context.Context) iter.Seq2[es.Entry, error] { return l.Read(ctx, 0) },
+			} {
+				struck := false
+				p.store.OnRead(func(c kurrenttest.ReadCall) (f kurrenttest.Fault) {
+					if c.Stream == stream && !c.Subscription && !c.Backwards && !struck {
+						struck = true
+						f = fault
+						f.AfterEvents = 5
+					}
+					return f
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), answerWaitMax)
+				next := uint64(0)
+				for e, err := range read(ctx) {
+					if err != nil || e.Revision != next || e.Ordinal != next {
+						t.Fatalf("stream %q, event %d: %+v, %v", stream, next, e, err)
+					}
+					next++
+				}
+				cancel()
+				if next != 12 || !struck {
+					t.Errorf("stream %q: %d events are read; want 12", stream, next)
+				}
+			}
+		})
+	}
+}
+
+// A read that gets no further is given up: the event with which it is taken up again is none.
+func TestAReadThatGetsNoFurtherEnds(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	(&load{writers: 1, rounds: 2}).run(t.Context(), t, l)
+	p.store.OnRead(func(c kurrenttest.ReadCall) kurrenttest.Fault {
+		if c.Stream != "" || c.Subscription || c.Backwards {
+			return kurrenttest.Fault{}
+		}
+		return kurrenttest.Fault{Kind: kurrenttest.Answer, Code: codes.Unavailable, Message: "EOF", AfterEvents: 1}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), answerWaitMax/4)
+	defer cancel()
+	if err := lastError(l.Read(ctx, 0)); err == nil || ctx.Err() != nil {
+		t.Errorf("it ended with %v, and its caller with %v", err, ctx.Err())
+	}
 }
