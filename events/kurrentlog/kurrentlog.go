@@ -108,11 +108,11 @@ func (l *Log) start(ctx context.Context) error {
 	if !l.cfg.ReadOnly {
 		l.workers.Go(func() { l.keepIndex(l.life) })
 	}
-	if err = l.follow.until(ctx, l.closed, func() bool { return l.follow.lost == nil }); err != nil && ctx.Err() != nil {
-		return errors.Join(err, l.Refusal()) // why it took so long
+	if _, err = l.sync(ctx); err == nil {
+		err = l.follow.until(ctx, l.closed, func() bool { return l.follow.lost == nil })
 	}
-	if err == nil {
-		_, err = l.sync(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(err, l.Refusal()) // why it took so long
 	}
 	return err
 }
