@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 
 	"github.com/allied-ledger/allied/events/es"
 )
@@ -53,68 +54,73 @@ func (l *Log) Append(ctx context.Context, appends []es.Append) []es.Result {
 
 // append sends one append, and answers once the follower has seen it.
 func (l *Log) append(ctx context.Context, a es.Append) es.Result {
-	if err := l.follow.refusal(); errors.As(err, new(*DamagedError)) {
+	if err := l.follow.refusal(); errors.As(err, new(*DamagedError)) || errors.Is(err, errSetBack) {
 		return es.Result{Err: err}
 	}
 	ctx, cancel := context.WithTimeout(ctx, appendWaitMax)
 	defer cancel()
-	unknown := func(err error) es.Result {
-		return es.Result{Err: fmt.Errorf("append to stream %s: %w: %w", a.Stream, es.ErrUnknown, err)}
-	}
 	events, err := l.events(a)
 	if err != nil {
 		return es.Result{Err: err}
 	}
-	for try := 1; ; try++ {
+	for range judgeTriesMax {
 		x := l.follow.expect(a)
-		written, err := l.send(ctx, l.names.stored(a.Stream), a.Expected, events)
-		var result es.Result
-		var found bool
-		switch {
-		case err == nil:
-			result, found, err = l.confirm(ctx, x, written)
-		case isWrongRevision(err):
-			result, found, err = l.judge(ctx, a)
-		case ctx.Err() != nil:
-			err = fmt.Errorf("%w: %w", es.ErrUnknown, ctx.Err())
-		default:
-			err = sendError(a.Stream, err)
-		}
+		result, found, err := l.try(ctx, x, events)
 		l.follow.forget(x)
-		switch {
-		case found:
+		if found || err != nil {
+			result.Err = err
 			return result
-		case err == nil && try < judgeTriesMax:
-			continue
-		case err == nil:
-			return unknown(errors.New("the stream moves on and on"))
-		case isAnswer(err):
-			return es.Result{Err: err}
 		}
-		return unknown(err)
 	}
+	return es.Result{Err: unknown(a.Stream, errors.New("the stream moves on and on"))}
 }
 
-// isAnswer tells an error that says what became of an append.
-func isAnswer(err error) bool {
-	var conflict *es.ConflictError
-	return errors.As(err, &conflict) || errors.Is(err, es.ErrBusy) || errors.Is(err, es.ErrInvalid) || errors.Is(err, es.ErrUnknown)
+// unknown is the answer to an append that may have been recorded. What hinders its sender from learning it may be an es.ErrBusy, and its answer is none.
+func unknown(stream string, err error) error {
+	if errors.Is(err, es.ErrBusy) {
+		err = errors.New(err.Error())
+	}
+	return fmt.Errorf("append to stream %s: %w: %w", stream, es.ErrUnknown, err)
+}
+
+// try sends an append once, and returns what became of it. Where it returns neither a result nor an error, the append is to be sent again.
+func (l *Log) try(ctx context.Context, x *expected, events []esdb.EventData) (result es.Result, found bool, err error) {
+	written, err := l.send(ctx, l.names.stored(x.Stream), x.Expected, events)
+	switch {
+	case err == nil:
+		if result, err = l.confirm(ctx, x, written); err != nil {
+			err = unknown(x.Stream, err)
+		}
+		return result, err == nil, err
+	case isWrongRevision(err):
+		return l.judge(ctx, x.Append)
+	case ctx.Err() != nil:
+		return result, false, unknown(x.Stream, ctx.Err())
+	}
+	return result, false, sendError(x.Stream, err)
 }
 
 // confirm returns the result of an append that the server has confirmed, perhaps as a repeat of an earlier one, which the follower may have
-// seen long ago.
-func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResult) (result es.Result, found bool, err error) {
+// seen long ago. The server has it, whatever the error.
+func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResult) (result es.Result, err error) {
 	passed := written.CommitPosition
 	if passed == 0 { // the server need not tell it
 		if passed, err = l.lastPosition(ctx); err != nil {
-			return result, false, err
+			return result, err
 		}
 	}
-	err = l.follow.until(ctx, l.life.Done(), func() bool { return x.result.Position > 0 || uint64(l.follow.seen) >= passed })
-	if err == nil && x.result.Position == 0 {
-		return l.find(ctx, x.Append)
+	err = l.follow.until(ctx, l.life.Done(), func() bool {
+		result = x.result // copied here, since the follower may yet set it
+		return result.Position > 0 || l.follow.passed(passed)
+	})
+	if err != nil || result.Position > 0 {
+		return result, err
 	}
-	return x.result, err == nil, err
+	result, found, err := l.find(ctx, x.Append)
+	if err == nil && !found {
+		err = errors.New("the server confirms it, and its stream does not hold it")
+	}
+	return result, err
 }
 
 // judge returns what became of an append to a stream that is not at the expected revision: the result of the append that it repeats, or a
@@ -124,14 +130,20 @@ func (l *Log) judge(ctx context.Context, a es.Append) (result es.Result, found b
 	if d := (*es.DamageError)(nil); errors.As(err, &d) {
 		return result, false, &DamagedError{d} // and not recorded, since the server refused it
 	}
-	if found || err != nil {
-		return result, found, err
+	if found {
+		return result, true, nil
 	}
-	actual, err := l.lastRevision(ctx, l.names.stored(a.Stream))
-	if err == nil && actual != a.Expected {
-		err = &es.ConflictError{Stream: a.Stream, Expected: a.Expected, Actual: actual}
+	actual := a.Expected
+	if err == nil {
+		actual, err = l.lastRevision(ctx, l.names.stored(a.Stream))
 	}
-	return es.Result{}, false, err
+	switch {
+	case err != nil: // it may repeat one that was recorded
+		return result, false, unknown(a.Stream, err)
+	case actual != a.Expected:
+		return result, false, &es.ConflictError{Stream: a.Stream, Expected: a.Expected, Actual: actual}
+	}
+	return result, false, nil
 }
 
 // find looks for an append's records where a repeat would have them.
@@ -155,6 +167,9 @@ func (l *Log) events(a es.Append) ([]esdb.EventData, error) {
 	events := make([]esdb.EventData, len(a.Records))
 	metadataBytes := 0
 	for i, r := range a.Records {
+		if r.ID == uuid.Nil { // the client library would give it another, and each repeat yet another
+			return nil, fmt.Errorf("%w: append to stream %s: record %d has no id", es.ErrInvalid, a.Stream, i)
+		}
 		kind, metadata := l.cfg.Describe(r)
 		if !strings.HasPrefix(kind, typePrefix) {
 			return nil, fmt.Errorf("%w: append to stream %s: record %d has type %q; types begin with %s, by which the log knows its events",

@@ -3,6 +3,7 @@ package kurrentlog
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -70,7 +71,7 @@ func isDenied(err error) bool {
 // isPassing tells an error that another try, perhaps at another node, need not meet.
 func isPassing(err error) bool {
 	var unreachable *UnreachableError
-	if errors.As(err, &unreachable) || isCode(err, esdb.ErrorCodeNotLeader) {
+	if errors.As(err, &unreachable) || isCode(err, esdb.ErrorCodeNotLeader) || errors.Is(err, errSilent) {
 		return true
 	}
 	switch serverStatus(err).Code() {
@@ -111,13 +112,14 @@ func sendError(stream string, err error) error {
 	case s.Code() == codes.InvalidArgument:
 		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; its setting MaxAppendSize must allow appends of %d bytes",
 			es.ErrInvalid, stream, s.Message(), maxAppendSizeMin)
-	case s.Code() == codes.ResourceExhausted:
-		return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
 	}
 	for _, text := range notHandled {
 		if s.Code() == codes.Unavailable && strings.Contains(strings.ToLower(s.Message()), text) {
 			return fmt.Errorf("%w: append to stream %s: %s", es.ErrBusy, stream, s.Message())
 		}
 	}
-	return fmt.Errorf("append to stream %s: %w: %w", stream, es.ErrUnknown, err)
+	if errors.Is(err, io.EOF) { // the client library does not ask why
+		err = fmt.Errorf("the server ended the append before all of it was sent; its setting MaxAppendSize must allow appends of %d bytes", maxAppendSizeMin)
+	}
+	return unknown(stream, err)
 }

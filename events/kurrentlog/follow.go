@@ -2,13 +2,18 @@ package kurrentlog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -20,6 +25,9 @@ const (
 	ringBytesMax  = 8 << 20
 	// ringEntryBytes is what an entry takes beside its record.
 	ringEntryBytes = 256
+	// silenceMax is how long a subscription may bring nothing while somebody waits for what the server is known to have; it is given up within
+	// twice as long.
+	silenceMax = 3 * time.Second
 )
 
 // follower is what is known of the log from $all as it grows.
@@ -28,10 +36,12 @@ type follower struct {
 
 	mu      sync.Mutex
 	seen    es.Position // the last event of $all, of whatever kind
+	wanted  es.Position // an event of $all that the server has, as somebody knows who waits for it
 	last    es.Head
 	index   index
 	ring    []es.Entry // the newest entries
 	bytes   int        // of ring
+	gone    int        // bytes of entries that were let go, and that the memory behind ring still holds
 	waiting map[string][]*expected
 	failed  *es.DamageError // what ended the following for good
 	lost    error           // why the server is not followed now
@@ -54,15 +64,14 @@ func (f *follower) resume(last es.Position) {
 // expected is an append that waits to be seen.
 type expected struct {
 	es.Append
-	seen    int  // how many of its records
-	differs bool // one of them with other bytes
-	result  es.Result
-	done    chan struct{} // closed once result is set
+	seen    int       // how many of its records
+	differs bool      // one of them with other bytes
+	result  es.Result // once all were seen
 }
 
 // expect watches for an append until forget.
 func (f *follower) expect(a es.Append) *expected {
-	x := &expected{Append: a, done: make(chan struct{})}
+	x := &expected{Append: a}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting[a.Stream] = append(f.waiting[a.Stream], x)
@@ -95,7 +104,6 @@ func (x *expected) meet(e es.Entry) {
 	x.differs = x.differs || !bytes.Equal(e.Bytes, x.Records[x.seen].Bytes)
 	if x.seen++; x.seen == len(x.Records) {
 		x.result = es.Result{Position: e.Position, Ordinal: e.Ordinal, Repeated: x.differs}
-		close(x.done)
 	}
 }
 
@@ -124,15 +132,24 @@ func (l *Log) followAll(ctx context.Context) {
 
 // subscribe follows $all until the subscription ends, and says why it did.
 func (l *Log) subscribe(ctx context.Context) error {
-	client, err := l.reads.take(ctx)
+	// A connection of its own: those of the pool may all be lent to readers that wait for what comes here.
+	client, err := l.reads.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer l.reads.put(client, true)
+	defer func() { _ = client.Close() }() // never fails
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watching.Go(func() { l.follow.watch(ctx, cancel) })
 	options := esdb.SubscribeToAllOptions{From: esdb.Start{}, RequiresLeader: true}
 	// From an event of the log, since the server may have removed others, and then refuses their places.
-	if last := uint64(l.follow.head().Position); last > 0 {
-		options.From = esdb.Position{Commit: last, Prepare: last}
+	if last := l.follow.newest(); last.Position > 0 {
+		if err := holds(ctx, client, last); err != nil {
+			return err
+		}
+		options.From = esdb.Position{Commit: uint64(last.Position), Prepare: uint64(last.Position)}
 	}
 	s, err := client.SubscribeToAll(leaderOnly(ctx), options)
 	if err != nil {
@@ -144,13 +161,45 @@ func (l *Log) subscribe(ctx context.Context) error {
 		m := s.Recv()
 		switch {
 		case m.SubscriptionDropped != nil:
-			return fmt.Errorf("the subscription was dropped: %w", m.SubscriptionDropped.Error)
+			return fmt.Errorf("the subscription was dropped: %w", cmp.Or(context.Cause(ctx), m.SubscriptionDropped.Error))
 		case m.EventAppeared != nil && m.EventAppeared.OriginalEvent() != nil:
 			if err := l.follow.absorb(m.EventAppeared.OriginalEvent()); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// errSetBack: the server does not hold what it held. Nothing is appended then: it would stand in the place of what is missing.
+var errSetBack = errors.New("the store was set back to an earlier state, or its leader lags behind")
+
+// newest is the log's last entry; of one that is known from the index there is the position alone.
+func (f *follower) newest() es.Entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.ring); n > 0 {
+		return f.ring[n-1]
+	}
+	return es.Entry{Position: f.last.Position}
+}
+
+// holds checks that the server has the log's last entry where it was seen before.
+func holds(ctx context.Context, client *esdb.Client, last es.Entry) error {
+	at := uint64(last.Position)
+	r, err := client.ReadAll(leaderOnly(ctx), esdb.ReadAllOptions{From: esdb.Position{Commit: at, Prepare: at}, RequiresLeader: true}, 1)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	e, err := receive(r)
+	switch {
+	case errors.Is(err, io.EOF), strings.Contains(strings.ToLower(serverStatus(err).Message()), "position"): // where no event begins
+	case err != nil:
+		return err
+	case e.OriginalEvent() != nil && e.OriginalEvent().Position.Commit == at && (last.ID == uuid.Nil || last.ID == e.OriginalEvent().EventID):
+		return nil
+	}
+	return fmt.Errorf("%w: it does not hold the log's event at position %d", errSetBack, at)
 }
 
 // absorb takes the next event of $all. Its error is an *es.DamageError.
@@ -184,9 +233,13 @@ func (f *follower) keep(e es.Entry) {
 	f.ring, f.bytes = append(f.ring, e), f.bytes+len(e.Bytes)+ringEntryBytes
 	n := 0
 	for ; f.bytes > ringBytesMax && n < len(f.ring)-1; n++ {
-		f.bytes -= len(f.ring[n].Bytes) + ringEntryBytes
+		gone := len(f.ring[n].Bytes) + ringEntryBytes
+		f.bytes, f.gone = f.bytes-gone, f.gone+gone
 	}
 	f.ring = f.ring[n:]
+	if f.gone > ringBytesMax {
+		f.ring, f.gone = slices.Clone(f.ring), 0
+	}
 }
 
 // wake tells who waits that something changed. The caller holds mu.
@@ -261,7 +314,35 @@ func (f *follower) until(ctx context.Context, closed <-chan struct{}, ready func
 
 // await returns once the follower has passed a position of $all.
 func (f *follower) await(ctx context.Context, closed <-chan struct{}, at uint64) error {
-	return f.until(ctx, closed, func() bool { return uint64(f.seen) >= at })
+	return f.until(ctx, closed, func() bool { return f.passed(at) })
+}
+
+// passed tells whether the follower has seen all of $all up to a position that the server is known to have. The caller holds mu.
+func (f *follower) passed(at uint64) bool {
+	f.wanted = max(f.wanted, es.Position(at))
+	return uint64(f.seen) >= at
+}
+
+// watch gives a subscription up that has fallen silent: its node may be cut off from the others, and its connection stand all the same.
+func (f *follower) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
+	tick := time.NewTicker(silenceMax)
+	defer tick.Stop()
+	lagged, before := false, es.Position(0)
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		f.mu.Lock()
+		lags, seen := f.wanted > f.seen, f.seen
+		f.mu.Unlock()
+		if lags && lagged && seen == before {
+			giveUp(fmt.Errorf("it has brought nothing after position %d for %s, and the server has more", seen, silenceMax))
+			return
+		}
+		lagged, before = lags, seen
+	}
 }
 
 // kept is how many pages of the index are in the store at the beginning.

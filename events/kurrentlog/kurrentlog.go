@@ -108,7 +108,12 @@ func (l *Log) start(ctx context.Context) error {
 	if !l.cfg.ReadOnly {
 		l.workers.Go(func() { l.keepIndex(l.life) })
 	}
-	_, err = l.sync(ctx)
+	if _, err = l.sync(ctx); err == nil {
+		err = l.follow.until(ctx, l.closed, func() bool { return l.follow.lost == nil })
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(err, l.Refusal()) // why it took so long
+	}
 	return err
 }
 
@@ -201,6 +206,9 @@ func (l *Log) sync(ctx context.Context) (es.Head, error) {
 	}
 	if err := l.follow.await(ctx, l.closed, last); err != nil {
 		return es.Head{}, fmt.Errorf("wait for position %d: %w", last, err)
+	}
+	if err := l.follow.refusal(); errors.Is(err, errSetBack) {
+		return es.Head{}, err
 	}
 	return l.follow.head(), nil
 }

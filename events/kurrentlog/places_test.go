@@ -239,6 +239,21 @@ func TestConnectionStringsAreJudged(t *testing.T) {
 	}
 }
 
+// A password that is not written as in a URL is easily taken for another part of the string; no message shows any of it.
+func TestNoPasswordIsTold(t *testing.T) {
+	for _, text := range []string{
+		"esdb://u:p?secret@127.0.0.1:2113", "esdb://u:p?secret=1@127.0.0.1:2113", "esdb://u:123?secret@127.0.0.1:2113",
+		"esdb://u:p#secret@127.0.0.1:2113", "esdb://u:p/secret@127.0.0.1:2113", "esdb://u:%secret@127.0.0.1:2113",
+		`esdb://u:secret"@127.0.0.1:2113?tls=what`, `esdb://u:secret"@127.0.0.1:x`, "esdb://u:secret\x7f@127.0.0.1:2113",
+		"esdb+discover://u:secret@", "esdb:/u:secret@127.0.0.1:2113", "u:secret@127.0.0.1:2113",
+	} {
+		_, err := kurrentlog.Open(t.Context(), kurrentlog.Config{URL: text})
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(kurrentlog.Place(text), "secret") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestOpeningWithoutALog(t *testing.T) {
 	p := newPlace(t, kurrenttest.StoreConfig{})
 	for _, config := range []kurrentlog.Config{{ReadOnly: true}, {Existing: true}} {

@@ -38,30 +38,34 @@ func Place(url string) string {
 	if at < 0 {
 		return url
 	}
-	scheme, credentials, _ := strings.Cut(url[:at], "://")
+	scheme, credentials, found := strings.Cut(url[:at], "://")
+	if !found {
+		return url[at:]
+	}
 	user, _, _ := strings.Cut(credentials, ":")
 	return scheme + "://" + user + url[at:]
 }
 
-// parse reads a connection string.
+// parse reads a connection string. What it says of one that it cannot read, it says of its Place, or says nothing that is in it: a password that is
+// not written as URLs are is easily taken for another part.
 func parse(text string, log *zap.Logger) (server, error) {
 	place := Place(text)
 	fail := func(err error) (server, error) {
 		return server{}, fmt.Errorf("connection string %s: %w; write it as esdb://host:2113 or esdb+discover://host:2113", place, err)
 	}
-	_, query, _ := strings.Cut(text, "?")
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return fail(errors.New("what follows the question mark is not name=value&name=value"))
+	if err := checkSettings(place); err != nil {
+		return fail(err)
 	}
-	for name := range values {
-		if !slices.Contains(settings, strings.ToLower(name)) {
-			return fail(fmt.Errorf("there is no setting %q, only %s", name, strings.Join(settings, ", ")))
-		}
+	if _, err := esdb.ParseConnectionString(place); err != nil {
+		return fail(err)
 	}
-	c, err := esdb.ParseConnectionString(text)
+	var c *esdb.Configuration
+	err := checkSettings(text) // first, since the client library prints what it does not know
+	if err == nil {
+		c, err = esdb.ParseConnectionString(text)
+	}
 	if err != nil {
-		return fail(errors.New(strings.ReplaceAll(err.Error(), text, place)))
+		return fail(errors.New("the user or the password is not written as in a URL: of letters and digits, and % with two digits for what else there is"))
 	}
 	c.MaxDiscoverAttempts = 1 // whoever needs a connection tries again
 	c.NodePreference = esdb.NodePreferenceLeader
@@ -69,6 +73,21 @@ func parse(text string, log *zap.Logger) (server, error) {
 		log.Debug(fmt.Sprintf(format, args...), zap.String("from", "store's client"))
 	}
 	return server{config: *c, place: place}, nil
+}
+
+// checkSettings refuses settings that the client library does not know.
+func checkSettings(text string) error {
+	_, query, _ := strings.Cut(text, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return errors.New("what follows the question mark is not name=value&name=value")
+	}
+	for name := range values {
+		if !slices.Contains(settings, strings.ToLower(name)) {
+			return fmt.Errorf("there is no setting %q, only %s", name, strings.Join(settings, ", "))
+		}
+	}
+	return nil
 }
 
 // pool lends clients, each to one call at a time.
@@ -146,8 +165,15 @@ func (p *pool) put(c *esdb.Client, failed bool) {
 
 func (p *pool) close() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.closed = true
+	p.mu.Unlock()
+	p.closeIdle()
+}
+
+// closeIdle closes the kept clients, so that the next ones look for the leader.
+func (p *pool) closeIdle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range p.idle {
 		_ = c.Close()
 	}

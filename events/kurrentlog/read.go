@@ -62,6 +62,36 @@ func (l *Log) readAfter(ctx context.Context, after es.Position) iter.Seq2[es.Ent
 	return func(yield func(es.Entry, error) bool) {
 		ordinal, prev := l.follow.count(after)
 		known := l.follow.head()
+		for try := 1; ; try++ {
+			for e, err := range l.readOn(ctx, ordinal, prev) {
+				if !yield(e, err) || err != nil {
+					return
+				}
+				prev, ordinal = e.Position, ordinal+1
+			}
+			if ordinal >= known.Events {
+				return
+			}
+			// The node that was asked may have lost the lead, and not know it yet.
+			l.reads.closeIdle()
+			var err error
+			if try == readTriesMax {
+				err = damage("$all", prev, "the log held %d events up to position %d, and the server now has %d: the last were removed",
+					known.Events, known.Position, ordinal)
+			} else {
+				err = pause(ctx, readRetryWaitMin<<(try-1))
+			}
+			if err != nil {
+				yield(es.Entry{}, err)
+				return
+			}
+		}
+	}
+}
+
+// readOn yields what one read shows after the entry at prev; ordinal is the next entry's.
+func (l *Log) readOn(ctx context.Context, ordinal uint64, prev es.Position) iter.Seq2[es.Entry, error] {
+	return func(yield func(es.Entry, error) bool) {
 		var due []es.Position // what the index says comes next
 		for e, err := range l.all(ctx, prev) {
 			var entry es.Entry
@@ -88,10 +118,6 @@ func (l *Log) readAfter(ctx context.Context, after es.Position) iter.Seq2[es.Ent
 				return
 			}
 			prev, ordinal = entry.Position, ordinal+1
-		}
-		if ordinal < known.Events {
-			yield(es.Entry{}, damage("$all", prev, "the log held %d events up to position %d, and the server now has %d: the last were removed",
-				known.Events, known.Position, ordinal))
 		}
 	}
 }

@@ -40,7 +40,12 @@ func (l *Log) within(ctx context.Context) (context.Context, context.CancelFunc) 
 const (
 	readTriesMax     = 6 // without an event between
 	readRetryWaitMin = 25 * time.Millisecond
+	// readSilenceMax is how long a server may take for the next event of a read.
+	readSilenceMax = 5 * time.Second
 )
+
+// errSilent: the server has taken a read, and does not answer.
+var errSilent = fmt.Errorf("the server has said nothing for %s", readSilenceMax)
 
 // opener begins a read on a client, after the last event that was read before, if any.
 type opener func(ctx context.Context, c *esdb.Client, last *esdb.RecordedEvent) (*esdb.ReadStream, error)
@@ -53,7 +58,10 @@ func (l *Log) read(ctx context.Context, begin opener) iter.Seq2[*esdb.RecordedEv
 		var last *esdb.RecordedEvent
 		for try := 1; ; try++ {
 			err := l.readOnce(ctx, last, begin, func(e *esdb.RecordedEvent) bool {
-				last, try = e, 0
+				if last == nil || e.EventNumber != last.EventNumber || e.StreamID != last.StreamID { // it may be taken up with the same
+					try = 1
+				}
+				last = e
 				return yield(e, nil)
 			})
 			if err == nil {
@@ -75,6 +83,10 @@ func (l *Log) readOnce(ctx context.Context, last *esdb.RecordedEvent, begin open
 	}
 	failed := true
 	defer func() { l.reads.put(client, failed) }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(readSilenceMax, func() { cancel(errSilent) })
+	defer silence.Stop()
 	r, err := begin(leaderOnly(ctx), client, last)
 	if errors.Is(err, io.EOF) { // all was read, and only the end was not told
 		failed = false
@@ -85,11 +97,15 @@ func (l *Log) readOnce(ctx context.Context, last *esdb.RecordedEvent, begin open
 	}
 	defer r.Close()
 	for {
+		silence.Reset(readSilenceMax)
 		e, err := receive(r)
+		silence.Stop() // while the reader has it, the reader may take its time
 		switch {
 		case errors.Is(err, io.EOF), isNoStream(err):
 			failed = false
 			return nil
+		case err != nil && errors.Is(context.Cause(ctx), errSilent):
+			return errSilent
 		case err != nil:
 			return err
 		case e.OriginalEvent() == nil:

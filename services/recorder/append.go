@@ -132,11 +132,13 @@ func answer(res es.Result) *logv1.AppendResult {
 	case errors.As(res.Err, &conflict):
 		out.Status, out.Code, out.ActualRevision = logv1.AppendStatus_APPEND_STATUS_CONFLICT, "conflict", conflict.Actual
 		out.Remedy = "read the stream and judge again"
+	case errors.Is(res.Err, es.ErrUnknown): // also where a store that is busy hinders us from learning it
+		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_UNKNOWN, "store_unknown", "repeat with the same id"
 	case errors.Is(res.Err, es.ErrBusy), errors.Is(res.Err, es.ErrClosed):
 		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_BUSY, "store_busy", "try again"
 	case errors.Is(res.Err, es.ErrInvalid):
 		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_REFUSED, "invalid_append", "change the command"
-	default: // ErrUnknown, and whatever a store may say beyond its contract
+	default: // whatever a store may say beyond its contract
 		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_UNKNOWN, "store_unknown", "repeat with the same id"
 	}
 	var a adviser

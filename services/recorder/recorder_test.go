@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"sync"
 	"testing"
@@ -334,4 +335,20 @@ allied_appends_total{outcome="unknown"} 0
 			t.Errorf("%v of 2 requests", m)
 		}
 	}
+}
+
+// unread is a log that has all, and whose streams cannot be read for now.
+type unread struct{ es.Log }
+
+func (unread) ReadStream(context.Context, string, uint64) iter.Seq2[es.Entry, error] {
+	return func(yield func(es.Entry, error) bool) { yield(es.Entry{}, fmt.Errorf("%w: no connection", es.ErrBusy)) }
+}
+
+// A repeat of what is recorded is not called busy, which says that it is not recorded, where the first cannot be read.
+func TestARepeatThatCannotBeComparedIsUnknown(t *testing.T) {
+	f := newFixture(t, unread{memlog.New()})
+	f.record(recorder.Config{})
+	a := newAppend(newStream(), es.NoStream, []byte("x"))
+	expectStatus(t, f.append(a)[0], logv1.AppendStatus_APPEND_STATUS_RECORDED)
+	expectStatus(t, f.append(a)[0], logv1.AppendStatus_APPEND_STATUS_UNKNOWN)
 }

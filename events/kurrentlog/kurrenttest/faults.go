@@ -2,6 +2,7 @@ package kurrenttest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
@@ -21,6 +22,7 @@ const (
 	Silence         // nothing more, until the caller gives up
 	Unled           // not-leader, with the leader's endpoint
 	LeaderGone      // not-leader, without an endpoint (RpcExceptions.cs, NoLeaderInfo)
+	Behind          // a read of $all ends as if there were no more, as at a leader that the others have left and that does not know it yet
 )
 
 // Fault is what befalls a call instead of, or beside, its answer.
@@ -38,6 +40,9 @@ type Fault struct {
 
 // Busy is the server's answer when its queues are full (RpcExceptions.cs, ServerBusy).
 func Busy() Fault { return Fault{Kind: Answer, Code: codes.Unavailable, Message: "Server Is Too Busy"} }
+
+// errBehind ends a read early, as if it were whole.
+var errBehind = errors.New("the node is behind")
 
 func (f Fault) isNone() bool { return f.Kind == NoFault && f.Release == nil }
 
@@ -133,6 +138,8 @@ func (n *Node) strike(ctx context.Context, f Fault) error {
 		return n.pointToLeader()
 	case LeaderGone:
 		return noLeaderInfo()
+	case Behind:
+		return errBehind
 	case Cut:
 		if p, ok := peer.FromContext(ctx); ok {
 			n.cut(p.Addr.String())

@@ -1,6 +1,7 @@
 package kurrenttest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -46,7 +47,10 @@ func (n *Node) Read(request *api.ReadReq, call api.Streams_ReadServer) error {
 		return r.readStream(string(stream.GetStreamIdentifier().GetStreamName()), stream)
 	}
 	if all := options.GetAll(); all != nil {
-		return r.readAll(all)
+		if err := r.readAll(all); !errors.Is(err, errBehind) {
+			return err
+		}
+		return nil
 	}
 	return invalidOperation("a read names neither a stream nor $all")
 }

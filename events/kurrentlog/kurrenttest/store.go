@@ -244,6 +244,26 @@ func (s *Store) write(name string, events []Event) []*Event {
 	return stored
 }
 
+// SetBack forgets all but the first events, as one does who restores a backup. The nodes must be stopped.
+func (s *Store) SetBack(events int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if events >= len(s.log) {
+		return
+	}
+	s.next = s.log[events].Prepare
+	s.log = s.log[:events:events]
+	s.streams = map[string]*stream{}
+	clear(s.known)
+	for _, e := range s.log {
+		st := s.streamOf(e.Stream)
+		st.events, st.tombstoned = append(st.events, e), e.Type == typeDeleted
+		if original, ok := cutMeta(e.Stream); ok {
+			s.applyMeta(original, e.Data)
+		}
+	}
+}
+
 // wake tells readers at the end that there is more. Needs the lock.
 func (s *Store) wake() {
 	close(s.changed)

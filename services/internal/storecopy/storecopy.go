@@ -192,8 +192,9 @@ type writer struct {
 	report *Report
 
 	batch []es.Append
-	bytes int // of the batch
-	run   int // of the last append
+	ends  []uint64 // the ordinals of the last record of each
+	bytes int      // of the batch
+	run   int      // of the last append
 }
 
 // add takes the next entry.
@@ -201,7 +202,7 @@ func (w *writer) add(ctx context.Context, e es.Entry) error {
 	n := len(w.batch)
 	if n > 0 && w.batch[n-1].Stream == e.Stream && len(w.batch[n-1].Records) < es.AppendRecordsMax && w.run+len(e.Bytes) <= es.AppendBytesMax {
 		w.batch[n-1].Records = append(w.batch[n-1].Records, e.Record)
-		w.bytes, w.run = w.bytes+len(e.Bytes), w.run+len(e.Bytes)
+		w.bytes, w.run, w.ends[n-1] = w.bytes+len(e.Bytes), w.run+len(e.Bytes), e.Ordinal
 		return nil
 	}
 	if n > 0 && (!w.to.InOrder || n == batchAppendsMax || w.bytes >= batchBytesMax || w.pace.Limit() != rate.Inf && n >= w.pace.Burst()) {
@@ -210,6 +211,7 @@ func (w *writer) add(ctx context.Context, e es.Entry) error {
 		}
 	}
 	w.batch = append(w.batch, es.Append{Stream: e.Stream, Expected: int64(e.Revision) - 1, Records: []es.Record{e.Record}})
+	w.ends = append(w.ends, e.Ordinal)
 	w.bytes, w.run = w.bytes+len(e.Bytes), len(e.Bytes)
 	return nil
 }
@@ -235,7 +237,7 @@ func (w *writer) flush(ctx context.Context) error {
 	}
 	w.report.Copied += uint64(events)
 	w.copied()
-	w.batch, w.bytes = w.batch[:0], 0
+	w.batch, w.ends, w.bytes = w.batch[:0], w.ends[:0], 0
 	return nil
 }
 
@@ -251,11 +253,13 @@ func (w *writer) append(ctx context.Context) error {
 	for try := 1; len(w.batch) > 0; try++ {
 		results := w.to.Append(ctx, w.batch)
 		done := 0
-		for done < len(results) && results[done].Err == nil {
-			done++
+		for ; done < len(results) && results[done].Err == nil; done++ {
+			if want, have := w.ends[done], results[done].Ordinal; have != want {
+				return &DifferenceError{want, fmt.Sprintf("the target counts it as %d: somebody else writes into the target", have)}
+			}
 		}
 		// What follows one that is not recorded may be recorded all the same where it is of another stream; it is then answered as a repeat.
-		w.batch = w.batch[done:]
+		w.batch, w.ends = w.batch[done:], w.ends[done:]
 		if done == len(results) {
 			return nil
 		}

@@ -207,3 +207,27 @@ func TestAGrowingSourceIsCopiedToItsEndOfThen(t *testing.T) {
 		t.Fatalf("%+v, %v", report, err)
 	}
 }
+
+// crowded is a log into which somebody else writes before each append.
+type crowded struct {
+	es.Log
+	written int
+}
+
+func (c *crowded) Append(ctx context.Context, appends []es.Append) []es.Result {
+	c.written++
+	name := fmt.Sprint("other ", c.written)
+	c.Log.Append(ctx, []es.Append{{Stream: name, Expected: es.NoStream, Records: []es.Record{record(name)}}})
+	return c.Log.Append(ctx, appends)
+}
+
+// Who writes into the target, if only into other streams, is found at the first append, and not when all is copied in vain.
+func TestAnotherWriterIsFoundAtOnce(t *testing.T) {
+	from := logOf(t, es.Append{Stream: "a", Expected: -1, Records: []es.Record{record("x")}}, es.Append{Stream: "b", Expected: -1, Records: []es.Record{record("y")}})
+	to := &crowded{Log: memlog.New()}
+	report, err := storecopy.Copy(t.Context(), source(from), storecopy.Target{Log: to}, storecopy.Options{})
+	var differs *storecopy.DifferenceError
+	if !errors.As(err, &differs) || differs.Ordinal != 0 || report.Copied != 0 || to.written != 1 {
+		t.Errorf("%d copied, %d appends, %v; want event 0 to differ", report.Copied, to.written, err)
+	}
+}
