@@ -56,9 +56,9 @@ func newFollower(n names) *follower {
 	}
 }
 
-// resume sets where the loaded index ends.
-func (f *follower) resume(last es.Position) {
-	f.seen, f.last = last, es.Head{Position: last, Events: f.index.len()}
+// resume begins with a loaded index, and where that ends.
+func (f *follower) resume(x index, last es.Position) {
+	f.index, f.seen, f.last = x, last, es.Head{Position: last, Events: x.len()}
 }
 
 // expected is an append that waits to be seen.
@@ -343,13 +343,6 @@ func (f *follower) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 		}
 		lagged, before = lags, seen
 	}
-}
-
-// kept is how many pages of the index are in the store at the beginning.
-func (f *follower) kept() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.index.pages)
 }
 
 // awaitPage returns a page once it is full; ok is false where ctx ends or the log is damaged before.

@@ -33,17 +33,15 @@ type page struct {
 
 func (x *index) len() uint64 { return uint64(len(x.pages))*pageEvents + uint64(len(x.open)) }
 
-// add takes the position of the next event, and reports whether that filled a page.
-func (x *index) add(p es.Position) bool {
+// add takes the position of the next event.
+func (x *index) add(p es.Position) {
 	if x.open == nil {
 		x.open = make([]es.Position, 0, pageEvents)
 	}
-	if x.open = append(x.open, p); len(x.open) < pageEvents {
-		return false
+	if x.open = append(x.open, p); len(x.open) == pageEvents {
+		x.pages = append(x.pages, pack(x.open))
+		x.open = x.open[:0]
 	}
-	x.pages = append(x.pages, pack(x.open))
-	x.open = x.open[:0]
-	return true
 }
 
 func pack(positions []es.Position) page {
@@ -110,35 +108,41 @@ func (x *index) run(ordinal uint64) []es.Position {
 	return nil
 }
 
-// loadIndex reads the pages that are kept in the store.
+// loadIndex reads the pages that are kept in the store. What is kept can be counted again: where a page is gone or is none, all is.
 func (l *Log) loadIndex(ctx context.Context) error {
-	x := &l.follow.index
+	var x index
 	last := es.Position(0)
 	for e, err := range l.stream(ctx, l.names.index(), 0, math.MaxInt64) {
-		if err != nil {
+		if err != nil && !isCode(err, esdb.ErrorCodeStreamDeleted) {
 			return fmt.Errorf("read the log's index: %w", err)
 		}
-		p := page{bytes: e.Data}
-		positions, err := p.unpack()
-		if err == nil && positions[0] <= last {
-			err = errors.New("it begins before the page before it ends")
+		var p page
+		var positions []es.Position
+		if err == nil {
+			p.bytes = e.Data
+			positions, err = p.unpack()
 		}
-		if err == nil && e.EventNumber != uint64(len(x.pages)) {
-			err = fmt.Errorf("page %d is due", len(x.pages))
+		switch {
+		case err != nil:
+		case e.EventNumber != uint64(len(x.pages)):
+			err = fmt.Errorf("page %d is there, and %d is due", e.EventNumber, len(x.pages))
+		case positions[0] <= last:
+			err = errors.New("a page begins before the one before it ends")
 		}
 		if err != nil {
-			return damage("stream "+l.names.index(), last, "page %d: %s", e.EventNumber, err)
+			l.cfg.Logger.Warn("the log's index cannot be read: every start counts the log from its beginning", zap.String("stream", l.names.index()), zap.Error(err))
+			return nil
 		}
 		p.first, last = positions[0], positions[pageEvents-1]
 		x.pages = append(x.pages, p)
 	}
-	l.follow.resume(last)
+	l.follow.resume(x, last)
 	return nil
 }
 
-// keepIndex writes pages as they fill. Recorders beside this one write the same pages; each is written once, under its number.
-func (l *Log) keepIndex(ctx context.Context) {
-	for next := l.follow.kept(); ; next++ {
+// keepIndex writes pages as they fill, from one on. Recorders beside this one write the same pages; each is written once, under its number.
+func (l *Log) keepIndex(ctx context.Context, next int) {
+	for ; ; next++ {
 		p, ok := l.follow.awaitPage(ctx, next)
 		if !ok {
 			return
@@ -152,7 +156,7 @@ func (l *Log) keepIndex(ctx context.Context) {
 			if err == nil || isWrongRevision(err) {
 				break // written, by this recorder or another
 			}
-			if pause(ctx, delay) != nil {
+			if isCode(err, esdb.ErrorCodeStreamDeleted) || pause(ctx, delay) != nil {
 				return
 			}
 			l.cfg.Logger.Warn("page of the log's index not kept; trying again", zap.Int("page", next), zap.Error(err))

@@ -104,9 +104,10 @@ func (l *Log) start(ctx context.Context) error {
 	if err := l.loadIndex(ctx); err != nil {
 		return err
 	}
+	kept := len(l.follow.index.pages)
 	l.workers.Go(func() { l.followAll(l.life) })
 	if !l.cfg.ReadOnly {
-		l.workers.Go(func() { l.keepIndex(l.life) })
+		l.workers.Go(func() { l.keepIndex(l.life, kept) })
 	}
 	if _, err = l.sync(ctx); err == nil {
 		err = l.follow.until(ctx, l.closed, func() bool { return l.follow.lost == nil })

@@ -152,6 +152,29 @@ func TestPagesOfTheIndexAreKept(t *testing.T) {
 	}
 }
 
+// An index that cannot be read is counted again: it is no part of the record.
+func TestAnIndexThatIsGoneIsCountedAgain(t *testing.T) {
+	for name, spoil := range map[string]func(*kurrenttest.Store){
+		"deleted for ever": func(s *kurrenttest.Store) { s.Tombstone("allied_index") },
+		"deleted":          func(s *kurrenttest.Store) { s.Delete("allied_index") },
+		"no page": func(s *kurrenttest.Store) {
+			s.Insert("allied_index", kurrenttest.Event{ID: uuid.New(), Type: "AlliedIndexPage", Data: []byte("no page")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t, kurrenttest.StoreConfig{})
+			w := &load{writers: 2, rounds: 3}
+			l := p.open(t)
+			w.run(t.Context(), t, l)
+			closeLog(t, l)
+			spoil(p.store)
+			again := p.open(t)
+			defer closeLog(t, again)
+			w.check(t, again)
+		})
+	}
+}
+
 func entries(t *testing.T, l es.Log) (out []es.Entry) {
 	t.Helper()
 	for e, err := range l.Read(t.Context(), 0) {
