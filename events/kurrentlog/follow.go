@@ -145,7 +145,7 @@ func (l *Log) subscribe(ctx context.Context) error {
 	watching.Go(func() { l.follow.watch(ctx, cancel) })
 	options := esdb.SubscribeToAllOptions{From: esdb.Start{}, RequiresLeader: true}
 	// From an event of the log, since the server may have removed others, and then refuses their places.
-	if last := l.follow.newest(); last.Position > 0 {
+	if last := l.follow.rewind(); last.Position > 0 {
 		if err := holds(ctx, client, last); err != nil {
 			return err
 		}
@@ -173,10 +173,12 @@ func (l *Log) subscribe(ctx context.Context) error {
 // errSetBack: the server does not hold what it held. Nothing is appended then: it would stand in the place of what is missing.
 var errSetBack = errors.New("the store was set back to an earlier state, or its leader lags behind")
 
-// newest is the log's last entry; of one that is known from the index there is the position alone.
-func (f *follower) newest() es.Entry {
+// rewind goes back to the log's last entry and returns it; of one that is known from the index there is the position alone. Others' events behind
+// it come again, or not at all where the store was set back to before them: then an event of the log may come in their place.
+func (f *follower) rewind() es.Entry {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.seen = f.last.Position
 	if n := len(f.ring); n > 0 {
 		return f.ring[n-1]
 	}

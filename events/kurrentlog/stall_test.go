@@ -240,3 +240,32 @@ func TestAReadThatGetsNoFurtherEnds(t *testing.T) {
 		t.Errorf("it ended with %v, and its caller with %v", err, ctx.Err())
 	}
 }
+
+// A store that was set back to the log's last event, and lost only others' events behind it, is gone on with: what comes in their place is seen.
+func TestEventsInThePlaceOfOthersThatWereLostAreSeen(t *testing.T) {
+	p := newPlace(t, kurrenttest.StoreConfig{})
+	l := p.open(t)
+	defer closeLog(t, l)
+	w := &load{writers: 1, rounds: 2}
+	w.run(t.Context(), t, l)
+	kept := len(p.store.All())
+	for range 50 {
+		p.store.Insert("customer-1", kurrenttest.Event{ID: uuid.New(), Type: "customer.moved", Data: bytes.Repeat([]byte("x"), 1000)})
+	}
+	if _, err := l.Head(t.Context()); err != nil { // and the follower has passed them
+		t.Fatal(err)
+	}
+	if err := p.node.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.store.SetBack(kept)
+	if err := p.node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.rounds, w.resent = 5, true
+	w.run(t.Context(), t, l)
+	w.check(t, l)
+	again := p.open(t)
+	defer closeLog(t, again)
+	w.check(t, again)
+}
