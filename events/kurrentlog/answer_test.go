@@ -16,6 +16,7 @@ import (
 // A repeat of what is recorded is never called busy, which says that it is not recorded: not where the server confirms it, and can then not be asked
 // where it is.
 func TestAConfirmedAppendIsNotBusy(t *testing.T) {
+	t.Parallel()
 	for name, repeated := range map[string]kurrenttest.RepeatedAnswer{
 		"with its position": kurrenttest.RepeatedLast, "without one": kurrenttest.RepeatedNone,
 	} {

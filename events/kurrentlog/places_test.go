@@ -225,6 +225,7 @@ func TestAFollowersAddressLeadsToTheLeader(t *testing.T) {
 }
 
 func TestTLSAndCredentials(t *testing.T) {
+	t.Parallel()
 	store := kurrenttest.NewStore(kurrenttest.StoreConfig{AppendBytesMax: appendBytesMax})
 	node := kurrenttest.StartT(t, store, kurrenttest.NodeConfig{Authority: kurrenttest.TLS(t), Username: "ledger", Password: "s3cret:@/"})
 	l, err := kurrentlog.Open(t.Context(), kurrentlog.Config{URL: node.URL()})

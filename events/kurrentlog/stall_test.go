@@ -71,6 +71,7 @@ func awaitThat(t *testing.T, ctx context.Context, so func() bool) {
 
 // A subscription that says nothing more, on a connection that stands, is given up, and the log followed again.
 func TestASilentSubscriptionIsGivenUp(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, kurrenttest.StoreConfig{})
 	var once sync.Once
 	p.store.OnRead(func(c kurrenttest.ReadCall) (f kurrenttest.Fault) {
@@ -142,6 +143,7 @@ func TestALogRefusesToGoOnInAStoreSetBack(t *testing.T) {
 
 // A log that cannot be followed from where its index ends says so when it is opened.
 func TestAnIndexBeyondTheLogIsTold(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t, kurrenttest.StoreConfig{})
 	l := p.open(t)
 	(&load{writers: 1, rounds: 1}).run(t.Context(), t, l)
@@ -183,6 +185,7 @@ func TestALeaderThatIsBehindIsNoDamage(t *testing.T) {
 // A read that is cut off in its middle, or that the server has taken and does not answer, goes on behind its last event on another connection, also for
 // callers who set no time.
 func TestABrokenReadGoesOn(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]kurrenttest.Fault{
 		"cut": {Kind: kurrenttest.Cut}, "silent": {Kind: kurrenttest.Silence}, "refused": {Kind: kurrenttest.Answer, Code: codes.Unavailable, Message: "EOF"},
 	} {
