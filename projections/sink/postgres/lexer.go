@@ -28,12 +28,13 @@ func (p part) word() string {
 	if inner, ok := strings.CutPrefix(p.text, `"`); ok {
 		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
 	}
-	return strings.Map(func(r rune) rune { // the server leaves other letters as they are, in UTF-8
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+	word := []byte(p.text)
+	for i, c := range word { // the server leaves other letters as they are, in UTF-8
+		if 'A' <= c && c <= 'Z' {
+			word[i] = c + 'a' - 'A'
 		}
-		return r
-	}, p.text)
+	}
+	return string(word)
 }
 
 // isEscaped tells that the name is written by the numbers of its letters.
