@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/pledge/pledgetest"
 	"github.com/allied-ledger/allied/events/wire"
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
@@ -17,22 +16,8 @@ import (
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 )
 
-const benchPledges = 4000 // of five events each
-
-var benchLog = sync.OnceValue(func() *enginetest.Log {
-	log := enginetest.NewLog(logID)
-	t := &testing.T{}
-	for i := range benchPledges {
-		log.Decide(t, enginetest.Stream(i), enginetest.Donors[i%len(enginetest.Donors)],
-			pledgetest.Commit(pledgetest.Line(10*i, pledgetest.Stated(pledgetest.EUR, "625.50"), pledgetest.Stated("USD/2@donor_stated", "700"))),
-			pledgetest.Allocate(pledgetest.Line(10*i+1, pledgetest.Stated(pledgetest.EUR, "200")), pledgetest.Item("shell", "10")),
-			pledgetest.Allocate(pledgetest.Line(10*i+2, pledgetest.Stated(pledgetest.EUR, "250")), pledgetest.Item("shell", "20")),
-			pledgetest.Draw(10*i+3, 10*i+1, pledgetest.EUR, "100"),
-			pledgetest.Allocate(pledgetest.Line(10*i+4, pledgetest.Stated(pledgetest.EUR, "75"))),
-		)
-	}
-	return log
-})
+// benchLog is made once for all benchmarks.
+var benchLog = sync.OnceValue(func() *enginetest.Log { return enginetest.BenchLog(20_000) })
 
 var views = []struct {
 	name   string
@@ -60,7 +45,7 @@ func BenchmarkFold(b *testing.B) {
 					}
 				}
 			}
-			perSecond(b, len(facts))
+			enginetest.PerSecond(b, len(facts))
 		})
 	}
 }
@@ -73,64 +58,27 @@ func BenchmarkReplay(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	perSecond(b, len(log.Entries()))
+	enginetest.PerSecond(b, len(log.Entries()))
 }
 
-// BenchmarkRebuild decodes, folds and commits one view to SQLite.
+// BenchmarkRebuild rebuilds one view in SQLite.
 func BenchmarkRebuild(b *testing.B) {
-	log := benchLog()
 	for _, v := range views {
 		b.Run(v.name, func(b *testing.B) {
-			dir := b.TempDir()
-			for i := range b.N {
-				sink, err := sqlite.Open(filepath.Join(dir, fmt.Sprint(i, ".db")))
-				if err != nil {
-					b.Fatal(err)
-				}
-				enginetest.Build(b, log, sink, v.create)
-				if err := sink.Close(); err != nil {
-					b.Fatal(err)
-				}
-			}
-			perSecond(b, len(log.Entries()))
+			dir, n := b.TempDir(), 0
+			enginetest.BenchRebuild(b, benchLog(), func() (engine.Sink, error) {
+				n++
+				return sqlite.Open(filepath.Join(dir, fmt.Sprint(n, ".db")))
+			}, v.create)
 		})
 	}
 }
 
-// BenchmarkSmallCommits commits one event at a time to SQLite, as a quiet log does.
 func BenchmarkSmallCommits(b *testing.B) {
-	entries := benchLog().Entries()
 	sink, err := sqlite.Open(filepath.Join(b.TempDir(), "views.db"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer sink.Close()
-	p := balances.New()
-	at, err := sink.Open(b.Context(), p.Spec())
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ResetTimer()
-	for i := range b.N {
-		e := entries[i%len(entries)]
-		f, err := wire.Decode(e)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if i < len(entries) {
-			if err := p.Fold(f); err != nil {
-				b.Fatal(err)
-			}
-		}
-		to := engine.Checkpoint{Projection: at.Projection, LogID: logID, Position: at.Position + 1, Ordinal: uint64(i)}
-		if err := sink.Commit(b.Context(), at, to, p.Flush); err != nil {
-			b.Fatal(err)
-		}
-		at = to
-	}
-	perSecond(b, 1)
-}
-
-func perSecond(b *testing.B, events int) {
-	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+	enginetest.BenchSmallCommits(b, benchLog(), sink, balances.New())
 }

@@ -12,8 +12,11 @@ import (
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
+
+var logID = uuid.UUID{1: 7}
 
 func filled(t *testing.T, n int) *enginetest.Log {
 	log := enginetest.NewLog(logID)
