@@ -108,7 +108,7 @@ func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResul
 			return result, err
 		}
 	}
-	err = l.follow.until(ctx, l.life.Done(), func() bool {
+	err = l.follow.until(ctx, func() bool {
 		result = x.result // copied here, since the follower may yet set it
 		return result.Position > 0 || l.follow.passed(passed)
 	})

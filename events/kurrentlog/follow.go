@@ -32,7 +32,8 @@ const (
 
 // follower is what is known of the log from $all as it grows.
 type follower struct {
-	names names
+	names  names
+	closed <-chan struct{} // with the log
 
 	mu      sync.Mutex
 	seen    es.Position // the last event of $all, of whatever kind
@@ -49,9 +50,9 @@ type follower struct {
 	watched bool            // somebody waits for grown
 }
 
-func newFollower(n names) *follower {
+func newFollower(n names, closed <-chan struct{}) *follower {
 	return &follower{
-		names: n, waiting: make(map[string][]*expected), grown: make(chan struct{}),
+		names: n, closed: closed, waiting: make(map[string][]*expected), grown: make(chan struct{}),
 		lost: fmt.Errorf("%w: the store is not followed yet", es.ErrBusy),
 	}
 }
@@ -291,7 +292,7 @@ func (f *follower) refusal() error {
 
 // until returns once ready does, asked again whenever something has changed; its errors are the damage, ctx's, and es.ErrClosed. ready is
 // called with mu held.
-func (f *follower) until(ctx context.Context, closed <-chan struct{}, ready func() bool) error {
+func (f *follower) until(ctx context.Context, ready func() bool) error {
 	for {
 		f.mu.Lock()
 		if ready() {
@@ -308,15 +309,15 @@ func (f *follower) until(ctx context.Context, closed <-chan struct{}, ready func
 		case <-grown:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-closed:
+		case <-f.closed:
 			return es.ErrClosed
 		}
 	}
 }
 
 // await returns once the follower has passed a position of $all.
-func (f *follower) await(ctx context.Context, closed <-chan struct{}, at uint64) error {
-	return f.until(ctx, closed, func() bool { return f.passed(at) })
+func (f *follower) await(ctx context.Context, at uint64) error {
+	return f.until(ctx, func() bool { return f.passed(at) })
 }
 
 // passed tells whether the follower has seen all of $all up to a position that the server is known to have. The caller holds mu.
@@ -347,9 +348,9 @@ func (f *follower) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 	}
 }
 
-// awaitPage returns a page once it is full; ok is false where ctx ends or the log is damaged before.
+// awaitPage returns a page once it is full; ok is false where ctx ends, or the log is closed or damaged, before.
 func (f *follower) awaitPage(ctx context.Context, n int) (p page, ok bool) {
-	err := f.until(ctx, nil, func() bool {
+	err := f.until(ctx, func() bool {
 		ok = n < len(f.index.pages)
 		if ok {
 			p = f.index.pages[n]

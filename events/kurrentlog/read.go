@@ -225,7 +225,7 @@ func (l *Log) place(ctx context.Context, stream string, revision uint64, e *esdb
 		err = damage(at, es.Position(e.Position.Commit), "revision %d is an event of type %s that the ledger has not written", revision, e.EventType)
 	}
 	if err == nil {
-		err = l.follow.await(ctx, l.closed, e.Position.Commit)
+		err = l.follow.await(ctx, e.Position.Commit)
 	}
 	if err != nil {
 		return es.Entry{}, err
@@ -248,7 +248,7 @@ func (l *Log) Tail(ctx context.Context, after es.Position) iter.Seq2[[]es.Entry,
 		for delay := retryDelayMin; err == nil; {
 			var run []es.Entry
 			var behind bool
-			err = l.follow.until(ctx, l.closed, func() bool {
+			err = l.follow.until(ctx, func() bool {
 				run, behind = l.follow.after(after)
 				return len(run) > 0 || behind
 			})
