@@ -82,14 +82,7 @@ func (f *follower) expect(a es.Append) *expected {
 func (f *follower) forget(x *expected) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := f.waiting[x.Stream]
-	for i := range all {
-		if all[i] == x {
-			all[i] = all[len(all)-1]
-			all = all[:len(all)-1]
-			break
-		}
-	}
+	all := slices.DeleteFunc(f.waiting[x.Stream], func(other *expected) bool { return other == x })
 	if len(all) == 0 {
 		delete(f.waiting, x.Stream)
 		return
@@ -363,7 +356,7 @@ func (f *follower) awaitPage(ctx context.Context, n int) (p page, ok bool) {
 // entry makes an entry of an event of $all or of a stream, without what only the log's order tells. own is false for others' events.
 func (n names) entry(e *esdb.RecordedEvent) (entry es.Entry, own bool, err error) {
 	stream, ok := n.ledger(e.StreamID)
-	if !ok || len(e.EventType) < len(typePrefix) || e.EventType[:len(typePrefix)] != typePrefix {
+	if !ok || !strings.HasPrefix(e.EventType, typePrefix) {
 		return entry, false, nil
 	}
 	at := es.Position(e.Position.Commit)

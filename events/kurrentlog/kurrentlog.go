@@ -214,7 +214,7 @@ func (l *Log) sync(ctx context.Context) (es.Head, error) {
 	return l.follow.head(), nil
 }
 
-// cause is the reason for which a call failed: that its caller gave up, where it did.
+// cause is why a call ends with err: because the log was closed or its caller gave up, where that is so, whatever err is.
 func (l *Log) cause(ctx context.Context, err error) error {
 	if ended := l.ended(ctx); ended != nil {
 		return ended

@@ -32,9 +32,7 @@ func (l *Log) Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, e
 			return
 		}
 		for e, err := range l.readAfter(ctx, after) {
-			if ended := l.ended(ctx); ended != nil {
-				err = ended
-			}
+			err = l.cause(ctx, err)
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -152,17 +150,18 @@ func (l *Log) ReadStream(ctx context.Context, stream string, from uint64) iter.S
 			yield(es.Entry{}, err)
 			return
 		}
+		if stream == "" || len(stream) > es.StreamBytesMax {
+			return // no append has such a stream
+		}
 		empty := true
 		for e, err := range l.readStream(ctx, stream, from, math.MaxInt64) {
 			empty = false
-			if ended := l.ended(ctx); ended != nil {
-				err = ended
-			}
+			err = l.cause(ctx, err)
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-		if empty && from == 0 && stream != "" {
+		if empty && from == 0 {
 			if err := l.checkUntouched(ctx, stream); err != nil {
 				yield(es.Entry{}, err)
 			}
@@ -190,11 +189,9 @@ func (l *Log) checkUntouched(ctx context.Context, stream string) error {
 	return nil
 }
 
+// readStream yields a stream's entries from a revision on, at most so many.
 func (l *Log) readStream(ctx context.Context, stream string, from, countMax uint64) iter.Seq2[es.Entry, error] {
 	return func(yield func(es.Entry, error) bool) {
-		if stream == "" || len(stream) > es.StreamBytesMax {
-			return // no append has such a stream
-		}
 		next := from
 		for e, err := range l.stream(ctx, l.names.stored(stream), from, countMax) {
 			var entry es.Entry
@@ -274,10 +271,7 @@ func (l *Log) Tail(ctx context.Context, after es.Position) iter.Seq2[[]es.Entry,
 				}
 			}
 		}
-		if ended := l.ended(ctx); ended != nil {
-			err = ended
-		}
-		yield(nil, err)
+		yield(nil, l.cause(ctx, err))
 	}
 }
 
