@@ -22,7 +22,7 @@ func (a Append) Check() error {
 	}
 	total := 0
 	for i, r := range a.Records {
-		if r.ID == uuid.Nil {
+		if r.ID == uuid.Nil { // each repeat would be another record
 			return fmt.Errorf("%w: stream %s: record %d has no id", ErrInvalid, a.Stream, i)
 		}
 		if len(r.Bytes) > RecordBytesMax {

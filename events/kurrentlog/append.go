@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
-	"github.com/google/uuid"
 
 	"github.com/allied-ledger/allied/events/es"
 )
@@ -109,7 +108,7 @@ func (l *Log) confirm(ctx context.Context, x *expected, written *esdb.WriteResul
 			return result, err
 		}
 	}
-	err = l.follow.until(ctx, l.life.Done(), func() bool {
+	err = l.follow.until(ctx, func() bool {
 		result = x.result // copied here, since the follower may yet set it
 		return result.Position > 0 || l.follow.passed(passed)
 	})
@@ -167,9 +166,6 @@ func (l *Log) events(a es.Append) ([]esdb.EventData, error) {
 	events := make([]esdb.EventData, len(a.Records))
 	metadataBytes := 0
 	for i, r := range a.Records {
-		if r.ID == uuid.Nil { // the client library would give it another, and each repeat yet another
-			return nil, fmt.Errorf("%w: append to stream %s: record %d has no id", es.ErrInvalid, a.Stream, i)
-		}
 		kind, metadata := l.cfg.Describe(r)
 		if !strings.HasPrefix(kind, typePrefix) {
 			return nil, fmt.Errorf("%w: append to stream %s: record %d has type %q; types begin with %s, by which the log knows its events",

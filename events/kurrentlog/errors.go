@@ -94,15 +94,14 @@ func serverStatus(err error) *status.Status {
 // connection has, too.
 var notHandled = []string{"server is too busy", "server is not ready"}
 
+var appendSizeRemedy = fmt.Sprintf("its setting MaxAppendSize must allow appends of %d bytes", maxAppendSizeMin)
+
 // sendError is an append's answer where the server has not confirmed it.
 func sendError(stream string, err error) error {
-	var unreachable *UnreachableError
-	var denied *DeniedError
-	if errors.As(err, &unreachable) || errors.As(err, &denied) {
-		return err
-	}
 	s := serverStatus(err)
 	switch {
+	case errors.Is(err, es.ErrBusy): // there was no connection to send it on
+		return err
 	case isCode(err, esdb.ErrorCodeNotLeader):
 		return fmt.Errorf("%w: append to stream %s: the node is not the cluster's leader any more", es.ErrBusy, stream)
 	case isCode(err, esdb.ErrorCodeStreamDeleted):
@@ -110,8 +109,7 @@ func sendError(stream string, err error) error {
 	case isDenied(err):
 		return &DeniedError{err}
 	case s.Code() == codes.InvalidArgument:
-		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; its setting MaxAppendSize must allow appends of %d bytes",
-			es.ErrInvalid, stream, s.Message(), maxAppendSizeMin)
+		return fmt.Errorf("%w: the server refuses an append to stream %s: %s; %s", es.ErrInvalid, stream, s.Message(), appendSizeRemedy)
 	}
 	for _, text := range notHandled {
 		if s.Code() == codes.Unavailable && strings.Contains(strings.ToLower(s.Message()), text) {
@@ -119,7 +117,7 @@ func sendError(stream string, err error) error {
 		}
 	}
 	if errors.Is(err, io.EOF) { // the client library does not ask why
-		err = fmt.Errorf("the server ended the append before all of it was sent; its setting MaxAppendSize must allow appends of %d bytes", maxAppendSizeMin)
+		err = errors.New("the server ended the append before all of it was sent; " + appendSizeRemedy)
 	}
 	return unknown(stream, err)
 }

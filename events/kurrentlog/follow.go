@@ -32,7 +32,8 @@ const (
 
 // follower is what is known of the log from $all as it grows.
 type follower struct {
-	names names
+	names  names
+	closed <-chan struct{} // with the log
 
 	mu      sync.Mutex
 	seen    es.Position // the last event of $all, of whatever kind
@@ -49,9 +50,9 @@ type follower struct {
 	watched bool            // somebody waits for grown
 }
 
-func newFollower(n names) *follower {
+func newFollower(n names, closed <-chan struct{}) *follower {
 	return &follower{
-		names: n, waiting: make(map[string][]*expected), grown: make(chan struct{}),
+		names: n, closed: closed, waiting: make(map[string][]*expected), grown: make(chan struct{}),
 		lost: fmt.Errorf("%w: the store is not followed yet", es.ErrBusy),
 	}
 }
@@ -81,14 +82,7 @@ func (f *follower) expect(a es.Append) *expected {
 func (f *follower) forget(x *expected) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := f.waiting[x.Stream]
-	for i := range all {
-		if all[i] == x {
-			all[i] = all[len(all)-1]
-			all = all[:len(all)-1]
-			break
-		}
-	}
+	all := slices.DeleteFunc(f.waiting[x.Stream], func(other *expected) bool { return other == x })
 	if len(all) == 0 {
 		delete(f.waiting, x.Stream)
 		return
@@ -291,7 +285,7 @@ func (f *follower) refusal() error {
 
 // until returns once ready does, asked again whenever something has changed; its errors are the damage, ctx's, and es.ErrClosed. ready is
 // called with mu held.
-func (f *follower) until(ctx context.Context, closed <-chan struct{}, ready func() bool) error {
+func (f *follower) until(ctx context.Context, ready func() bool) error {
 	for {
 		f.mu.Lock()
 		if ready() {
@@ -308,15 +302,15 @@ func (f *follower) until(ctx context.Context, closed <-chan struct{}, ready func
 		case <-grown:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-closed:
+		case <-f.closed:
 			return es.ErrClosed
 		}
 	}
 }
 
 // await returns once the follower has passed a position of $all.
-func (f *follower) await(ctx context.Context, closed <-chan struct{}, at uint64) error {
-	return f.until(ctx, closed, func() bool { return f.passed(at) })
+func (f *follower) await(ctx context.Context, at uint64) error {
+	return f.until(ctx, func() bool { return f.passed(at) })
 }
 
 // passed tells whether the follower has seen all of $all up to a position that the server is known to have. The caller holds mu.
@@ -347,9 +341,9 @@ func (f *follower) watch(ctx context.Context, giveUp context.CancelCauseFunc) {
 	}
 }
 
-// awaitPage returns a page once it is full; ok is false where ctx ends or the log is damaged before.
+// awaitPage returns a page once it is full; ok is false where ctx ends, or the log is closed or damaged, before.
 func (f *follower) awaitPage(ctx context.Context, n int) (p page, ok bool) {
-	err := f.until(ctx, nil, func() bool {
+	err := f.until(ctx, func() bool {
 		ok = n < len(f.index.pages)
 		if ok {
 			p = f.index.pages[n]
@@ -362,7 +356,7 @@ func (f *follower) awaitPage(ctx context.Context, n int) (p page, ok bool) {
 // entry makes an entry of an event of $all or of a stream, without what only the log's order tells. own is false for others' events.
 func (n names) entry(e *esdb.RecordedEvent) (entry es.Entry, own bool, err error) {
 	stream, ok := n.ledger(e.StreamID)
-	if !ok || len(e.EventType) < len(typePrefix) || e.EventType[:len(typePrefix)] != typePrefix {
+	if !ok || !strings.HasPrefix(e.EventType, typePrefix) {
 		return entry, false, nil
 	}
 	at := es.Position(e.Position.Commit)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/EventStore/EventStore-Client-Go/v4/esdb"
@@ -102,8 +103,7 @@ func (x *index) run(ordinal uint64) []es.Position {
 	case n < uint64(len(x.pages)):
 		return x.positions(int(n))[ordinal%pageEvents:]
 	case ordinal < x.len():
-		// Clipped and copied: the open page is written on.
-		return append([]es.Position(nil), x.open[ordinal%pageEvents:]...)
+		return slices.Clone(x.open[ordinal%pageEvents:]) // since the open page is written on
 	}
 	return nil
 }

@@ -82,9 +82,9 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := names{cfg.prefix}
+	n, closed := names{cfg.prefix}, make(chan struct{})
 	l := &Log{
-		cfg: cfg, names: n, closed: make(chan struct{}), follow: newFollower(n),
+		cfg: cfg, names: n, closed: closed, follow: newFollower(n, closed),
 		appends: newPool(server, n.log(), appendsInFlightMax), reads: newPool(server, n.log(), readsInFlightMax),
 	}
 	l.life, l.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -110,7 +110,7 @@ func (l *Log) start(ctx context.Context) error {
 		l.workers.Go(func() { l.keepIndex(l.life, kept) })
 	}
 	if _, err = l.sync(ctx); err == nil {
-		err = l.follow.until(ctx, l.closed, func() bool { return l.follow.lost == nil })
+		err = l.follow.until(ctx, func() bool { return l.follow.lost == nil })
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(err, l.Refusal()) // why it took so long
@@ -205,7 +205,7 @@ func (l *Log) sync(ctx context.Context) (es.Head, error) {
 	if err != nil {
 		return es.Head{}, fmt.Errorf("ask for the log's head: %w", l.cause(ctx, err))
 	}
-	if err := l.follow.await(ctx, l.closed, last); err != nil {
+	if err := l.follow.await(ctx, last); err != nil {
 		return es.Head{}, fmt.Errorf("wait for position %d: %w", last, err)
 	}
 	if err := l.follow.refusal(); errors.Is(err, errSetBack) {
@@ -214,7 +214,7 @@ func (l *Log) sync(ctx context.Context) (es.Head, error) {
 	return l.follow.head(), nil
 }
 
-// cause is the reason for which a call failed: that its caller gave up, where it did.
+// cause is why a call ends with err: because the log was closed or its caller gave up, where that is so, whatever err is.
 func (l *Log) cause(ctx context.Context, err error) error {
 	if ended := l.ended(ctx); ended != nil {
 		return ended

@@ -10,7 +10,7 @@ import (
 
 // What is kept for tails is bounded, also where large events follow many small ones, whose room large ones could fill.
 func TestNewestEntriesAreBoundedInMemory(t *testing.T) {
-	f := newFollower(names{})
+	f := newFollower(names{}, nil)
 	at := uint64(0)
 	absorb := func(events, bytes int) {
 		for range events {

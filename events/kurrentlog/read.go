@@ -32,9 +32,7 @@ func (l *Log) Read(ctx context.Context, after es.Position) iter.Seq2[es.Entry, e
 			return
 		}
 		for e, err := range l.readAfter(ctx, after) {
-			if ended := l.ended(ctx); ended != nil {
-				err = ended
-			}
+			err = l.cause(ctx, err)
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -152,17 +150,18 @@ func (l *Log) ReadStream(ctx context.Context, stream string, from uint64) iter.S
 			yield(es.Entry{}, err)
 			return
 		}
+		if stream == "" || len(stream) > es.StreamBytesMax {
+			return // no append has such a stream
+		}
 		empty := true
 		for e, err := range l.readStream(ctx, stream, from, math.MaxInt64) {
 			empty = false
-			if ended := l.ended(ctx); ended != nil {
-				err = ended
-			}
+			err = l.cause(ctx, err)
 			if !yield(e, err) || err != nil {
 				return
 			}
 		}
-		if empty && from == 0 && stream != "" {
+		if empty && from == 0 {
 			if err := l.checkUntouched(ctx, stream); err != nil {
 				yield(es.Entry{}, err)
 			}
@@ -190,11 +189,9 @@ func (l *Log) checkUntouched(ctx context.Context, stream string) error {
 	return nil
 }
 
+// readStream yields a stream's entries from a revision on, at most so many.
 func (l *Log) readStream(ctx context.Context, stream string, from, countMax uint64) iter.Seq2[es.Entry, error] {
 	return func(yield func(es.Entry, error) bool) {
-		if stream == "" || len(stream) > es.StreamBytesMax {
-			return // no append has such a stream
-		}
 		next := from
 		for e, err := range l.stream(ctx, l.names.stored(stream), from, countMax) {
 			var entry es.Entry
@@ -225,7 +222,7 @@ func (l *Log) place(ctx context.Context, stream string, revision uint64, e *esdb
 		err = damage(at, es.Position(e.Position.Commit), "revision %d is an event of type %s that the ledger has not written", revision, e.EventType)
 	}
 	if err == nil {
-		err = l.follow.await(ctx, l.closed, e.Position.Commit)
+		err = l.follow.await(ctx, e.Position.Commit)
 	}
 	if err != nil {
 		return es.Entry{}, err
@@ -248,7 +245,7 @@ func (l *Log) Tail(ctx context.Context, after es.Position) iter.Seq2[[]es.Entry,
 		for delay := retryDelayMin; err == nil; {
 			var run []es.Entry
 			var behind bool
-			err = l.follow.until(ctx, l.closed, func() bool {
+			err = l.follow.until(ctx, func() bool {
 				run, behind = l.follow.after(after)
 				return len(run) > 0 || behind
 			})
@@ -274,10 +271,7 @@ func (l *Log) Tail(ctx context.Context, after es.Position) iter.Seq2[[]es.Entry,
 				}
 			}
 		}
-		if ended := l.ended(ctx); ended != nil {
-			err = ended
-		}
-		yield(nil, err)
+		yield(nil, l.cause(ctx, err))
 	}
 }
 

@@ -126,20 +126,19 @@ func answer(res es.Result) *logv1.AppendResult {
 			Status: logv1.AppendStatus_APPEND_STATUS_RECORDED, Position: uint64(res.Position), Ordinal: res.Ordinal,
 		}
 	}
-	out := &logv1.AppendResult{Message: res.Err.Error()}
+	out := &logv1.AppendResult{ // of ErrUnknown, and of whatever a store may say beyond its contract
+		Status: logv1.AppendStatus_APPEND_STATUS_UNKNOWN, Code: "store_unknown", Message: res.Err.Error(), Remedy: "repeat with the same id",
+	}
 	var conflict *es.ConflictError
 	switch {
 	case errors.As(res.Err, &conflict):
 		out.Status, out.Code, out.ActualRevision = logv1.AppendStatus_APPEND_STATUS_CONFLICT, "conflict", conflict.Actual
 		out.Remedy = "read the stream and judge again"
 	case errors.Is(res.Err, es.ErrUnknown): // also where a store that is busy hinders us from learning it
-		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_UNKNOWN, "store_unknown", "repeat with the same id"
 	case errors.Is(res.Err, es.ErrBusy), errors.Is(res.Err, es.ErrClosed):
 		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_BUSY, "store_busy", "try again"
 	case errors.Is(res.Err, es.ErrInvalid):
 		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_REFUSED, "invalid_append", "change the command"
-	default: // whatever a store may say beyond its contract
-		out.Status, out.Code, out.Remedy = logv1.AppendStatus_APPEND_STATUS_UNKNOWN, "store_unknown", "repeat with the same id"
 	}
 	var a adviser
 	if errors.As(res.Err, &a) {

@@ -122,7 +122,7 @@ func (c *cli) checkGlobal(cmd *cobra.Command) error {
 	if c.views != "" && !strings.HasPrefix(c.views, "postgres://") && !strings.HasPrefix(c.views, "postgresql://") {
 		return usagef("--views %q is no address of a PostgreSQL database, such as postgres://user@host/database", c.views)
 	}
-	if c.store != "" && !strings.HasPrefix(c.store, "esdb://") && !strings.HasPrefix(c.store, "esdb+discover://") {
+	if c.store != "" && !isStoreURL(c.store) {
 		return usagef("--store %q is no connection string of a store, such as esdb://host:2113; --data names a folder", c.store)
 	}
 	if strings.HasPrefix(c.server, "http://") || strings.HasPrefix(c.server, "https://") {

@@ -10,9 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/allied-ledger/allied/services/internal/boot"
 )
+
+// drainWaitMax is how long `allied serve` finishes what is under way.
+const drainWaitMax = 30 * time.Second
 
 // folder is where the files lie.
 var folder = filepath.Join("..", "..", "..", "deployments")

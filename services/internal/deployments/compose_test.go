@@ -115,7 +115,6 @@ func TestComposeReachesNobodyElse(t *testing.T) {
 }
 
 func TestComposeKeepsRunning(t *testing.T) {
-	const drainWaitMax = 30 * time.Second // of `allied serve`
 	for name, s := range mustProject(t).Services {
 		if s.HealthCheck == nil || s.HealthCheck.Disable || len(s.HealthCheck.Test) < 2 || s.HealthCheck.Test[0] != "CMD" {
 			t.Errorf("%s has no health check without a shell", name)

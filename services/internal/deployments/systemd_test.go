@@ -114,7 +114,6 @@ func TestUnitsExposeLittle(t *testing.T) {
 }
 
 func TestUnitsStopAndRestart(t *testing.T) {
-	const drainWaitMax = 30 * time.Second // of `allied serve`
 	for _, unit := range []string{whole, template} {
 		text := read(t, "systemd", unit)
 		if wait, err := time.ParseDuration(setting(text, "TimeoutStopSec")); err != nil || wait <= drainWaitMax {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/allied-ledger/allied/events/es"
@@ -179,7 +180,7 @@ func same(have, want es.Entry) error {
 
 func pace(eventsPerSecondMax int) *rate.Limiter {
 	if eventsPerSecondMax <= 0 {
-		return rate.NewLimiter(rate.Inf, 0)
+		return rate.NewLimiter(rate.Inf, math.MaxInt)
 	}
 	return rate.NewLimiter(rate.Limit(eventsPerSecondMax), max(eventsPerSecondMax/10, 1))
 }
@@ -205,7 +206,7 @@ func (w *writer) add(ctx context.Context, e es.Entry) error {
 		w.bytes, w.run, w.ends[n-1] = w.bytes+len(e.Bytes), w.run+len(e.Bytes), e.Ordinal
 		return nil
 	}
-	if n > 0 && (!w.to.InOrder || n == batchAppendsMax || w.bytes >= batchBytesMax || w.pace.Limit() != rate.Inf && n >= w.pace.Burst()) {
+	if n > 0 && (!w.to.InOrder || n == batchAppendsMax || w.bytes >= batchBytesMax || n >= w.pace.Burst()) {
 		if err := w.flush(ctx); err != nil {
 			return err
 		}
@@ -223,10 +224,7 @@ func (w *writer) flush(ctx context.Context) error {
 		events += len(a.Records)
 	}
 	for left := events; left > 0; { // a limiter refuses more than its burst at once
-		n := left
-		if w.pace.Limit() != rate.Inf {
-			n = min(n, w.pace.Burst())
-		}
+		n := min(left, w.pace.Burst())
 		if err := w.pace.WaitN(ctx, n); err != nil {
 			return err
 		}
