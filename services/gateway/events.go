@@ -64,10 +64,10 @@ func (s *service) Events(ctx context.Context, r *apiv1.EventsRequest) (*apiv1.Ev
 		}
 	}
 	out := &apiv1.EventsResponse{LogId: logID, Position: r.After}
-	return out, fill(out, s.entries(ctx, r), r)
+	return out, fill(out, s.logged(ctx, r), r)
 }
 
-func (s *service) entries(ctx context.Context, r *apiv1.EventsRequest) iter.Seq2[es.Entry, error] {
+func (s *service) logged(ctx context.Context, r *apiv1.EventsRequest) iter.Seq2[es.Entry, error] {
 	if r.Stream != "" {
 		return s.ledger.ReadStream(ctx, r.Stream, 0)
 	}

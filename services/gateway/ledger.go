@@ -97,6 +97,22 @@ func (s *service) Exceptions(ctx context.Context, r *apiv1.ExceptionsRequest) (*
 	return ask(ctx, s, "exceptions", r, &apiv1.ExceptionsResponse{})
 }
 
+func (s *service) Timeline(ctx context.Context, r *apiv1.TimelineRequest) (*apiv1.TimelineResponse, error) {
+	return ask(ctx, s, "timeline", r, &apiv1.TimelineResponse{})
+}
+
+func (s *service) Journal(ctx context.Context, r *apiv1.JournalRequest) (*apiv1.JournalResponse, error) {
+	return ask(ctx, s, "journal", r, &apiv1.JournalResponse{})
+}
+
+func (s *service) Entries(ctx context.Context, r *apiv1.EntriesRequest) (*apiv1.EntriesResponse, error) {
+	return ask(ctx, s, "entries", r, &apiv1.EntriesResponse{})
+}
+
+func (s *service) Terms(ctx context.Context, r *apiv1.TermsRequest) (*apiv1.TermsResponse, error) {
+	return ask(ctx, s, "terms", r, &apiv1.TermsResponse{})
+}
+
 // ask puts a request to a view. The names of the schema are those of the view's JSON, both ways: a field that the view does not have is
 // refused there, and one that the schema does not have fails here, so that none is dropped.
 func ask[R proto.Message](ctx context.Context, s *service, view string, request proto.Message, reply R) (R, error) {

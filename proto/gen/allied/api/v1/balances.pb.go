@@ -39,11 +39,15 @@ type BalancesRequest struct {
 	// Those that count, or `all`. When empty, all but guarantees and swaps count, and those stand in left_out.
 	Instruments []string `protobuf:"bytes,6,rep,name=instruments,proto3" json:"instruments,omitempty"`
 	// Filters; empty lets everything pass. A category passes all below it.
-	Donor         string `protobuf:"bytes,7,opt,name=donor,proto3" json:"donor,omitempty"`
-	Beneficiary   string `protobuf:"bytes,8,opt,name=beneficiary,proto3" json:"beneficiary,omitempty"`
-	Category      string `protobuf:"bytes,9,opt,name=category,proto3" json:"category,omitempty"`
-	Asset         string `protobuf:"bytes,10,opt,name=asset,proto3" json:"asset,omitempty"`
-	AtLeast       uint64 `protobuf:"varint,11,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	Donor       string `protobuf:"bytes,7,opt,name=donor,proto3" json:"donor,omitempty"`
+	Beneficiary string `protobuf:"bytes,8,opt,name=beneficiary,proto3" json:"beneficiary,omitempty"`
+	Category    string `protobuf:"bytes,9,opt,name=category,proto3" json:"category,omitempty"`
+	Asset       string `protobuf:"bytes,10,opt,name=asset,proto3" json:"asset,omitempty"`
+	AtLeast     uint64 `protobuf:"varint,11,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Passes the donors that were members of a group of states on a day: a group such as EU, NATO, NORDIC, BALTIC, and a day such as 2022-02-24,
+	// today in UTC where empty. Institutions are members of none.
+	Group         string `protobuf:"bytes,12,opt,name=group,proto3" json:"group,omitempty"`
+	GroupOn       string `protobuf:"bytes,13,opt,name=group_on,json=groupOn,proto3" json:"group_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -155,6 +159,20 @@ func (x *BalancesRequest) GetAtLeast() uint64 {
 	return 0
 }
 
+func (x *BalancesRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *BalancesRequest) GetGroupOn() string {
+	if x != nil {
+		return x.GroupOn
+	}
+	return ""
+}
+
 type BalancesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the last event that the balances hold.
@@ -167,7 +185,10 @@ type BalancesResponse struct {
 	Rows    []*BalanceRow     `protobuf:"bytes,6,rep,name=rows,proto3" json:"rows,omitempty"`
 	// The stages asked for of which no fact within the request says anything. That is not zero: what is claimed as handed over was dispatched
 	// too, and nobody says when and how much.
-	NotReported   []string `protobuf:"bytes,7,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
+	NotReported []string `protobuf:"bytes,7,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
+	// Of the group asked for, and the day.
+	Members       []string `protobuf:"bytes,8,rep,name=members,proto3" json:"members,omitempty"`
+	GroupOn       string   `protobuf:"bytes,9,opt,name=group_on,json=groupOn,proto3" json:"group_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -249,6 +270,20 @@ func (x *BalancesResponse) GetNotReported() []string {
 		return x.NotReported
 	}
 	return nil
+}
+
+func (x *BalancesResponse) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *BalancesResponse) GetGroupOn() string {
+	if x != nil {
+		return x.GroupOn
+	}
+	return ""
 }
 
 // BalanceRow is one sum. Of the dimensions only those asked for are set. A row that only counts unknowns has neither asset nor amount.
@@ -442,7 +477,7 @@ var File_allied_api_v1_balances_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_balances_proto_rawDesc = "" +
 	"\n" +
-	"\x1callied/api/v1/balances.proto\x12\rallied.api.v1\"\xb7\x02\n" +
+	"\x1callied/api/v1/balances.proto\x12\rallied.api.v1\"\xe8\x02\n" +
 	"\x0fBalancesRequest\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x16\n" +
 	"\x06stages\x18\x02 \x03(\tR\x06stages\x12\x18\n" +
@@ -455,7 +490,9 @@ const file_allied_api_v1_balances_proto_rawDesc = "" +
 	"\bcategory\x18\t \x01(\tR\bcategory\x12\x14\n" +
 	"\x05asset\x18\n" +
 	" \x01(\tR\x05asset\x12\x19\n" +
-	"\bat_least\x18\v \x01(\x04R\aatLeast\"\x84\x02\n" +
+	"\bat_least\x18\v \x01(\x04R\aatLeast\x12\x14\n" +
+	"\x05group\x18\f \x01(\tR\x05group\x12\x19\n" +
+	"\bgroup_on\x18\r \x01(\tR\agroupOn\"\xb9\x02\n" +
 	"\x10BalancesResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x14\n" +
@@ -463,7 +500,9 @@ const file_allied_api_v1_balances_proto_rawDesc = "" +
 	"\aunknown\x18\x04 \x01(\x03R\aunknown\x128\n" +
 	"\bleft_out\x18\x05 \x03(\v2\x1d.allied.api.v1.BalanceLeftOutR\aleftOut\x12-\n" +
 	"\x04rows\x18\x06 \x03(\v2\x19.allied.api.v1.BalanceRowR\x04rows\x12!\n" +
-	"\fnot_reported\x18\a \x03(\tR\vnotReported\"\xf5\x02\n" +
+	"\fnot_reported\x18\a \x03(\tR\vnotReported\x12\x18\n" +
+	"\amembers\x18\b \x03(\tR\amembers\x12\x19\n" +
+	"\bgroup_on\x18\t \x01(\tR\agroupOn\"\xf5\x02\n" +
 	"\n" +
 	"BalanceRow\x12\x19\n" +
 	"\x05donor\x18\x01 \x01(\tH\x00R\x05donor\x88\x01\x01\x12%\n" +

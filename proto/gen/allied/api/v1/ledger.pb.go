@@ -592,7 +592,7 @@ var File_allied_api_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x1aallied/api/v1/ledger.proto\x12\rallied.api.v1\x1a\x1callied/api/v1/balances.proto\x1a\x1ballied/api/v1/command.proto\x1a\x1eallied/api/v1/exceptions.proto\x1a\x1callied/api/v1/payments.proto\x1a\x1ballied/api/v1/pledges.proto\x1a\x1dallied/api/v1/shipments.proto\x1a\x1cgoogle/protobuf/struct.proto\"c\n" +
+	"\x1aallied/api/v1/ledger.proto\x12\rallied.api.v1\x1a\x1callied/api/v1/balances.proto\x1a\x1ballied/api/v1/command.proto\x1a\x1eallied/api/v1/exceptions.proto\x1a\x1ballied/api/v1/journal.proto\x1a\x1callied/api/v1/payments.proto\x1a\x1ballied/api/v1/pledges.proto\x1a\x1dallied/api/v1/shipments.proto\x1a\x19allied/api/v1/terms.proto\x1a\x1callied/api/v1/timeline.proto\x1a\x1cgoogle/protobuf/struct.proto\"c\n" +
 	"\aProblem\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x16\n" +
@@ -633,7 +633,7 @@ const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\fHeadResponse\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\tR\x05logId\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x16\n" +
-	"\x06events\x18\x03 \x01(\x04R\x06events2\x88\a\n" +
+	"\x06events\x18\x03 \x01(\x04R\x06events2\xad\t\n" +
 	"\rLedgerService\x127\n" +
 	"\x06Submit\x12\x16.allied.api.v1.Command\x1a\x15.allied.api.v1.Answer\x12Q\n" +
 	"\n" +
@@ -646,7 +646,11 @@ const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\bPayments\x12\x1e.allied.api.v1.PaymentsRequest\x1a\x1f.allied.api.v1.PaymentsResponse\x12H\n" +
 	"\aPayment\x12\x1d.allied.api.v1.PaymentRequest\x1a\x1e.allied.api.v1.PaymentResponse\x12Q\n" +
 	"\n" +
-	"Exceptions\x12 .allied.api.v1.ExceptionsRequest\x1a!.allied.api.v1.ExceptionsResponse\x12E\n" +
+	"Exceptions\x12 .allied.api.v1.ExceptionsRequest\x1a!.allied.api.v1.ExceptionsResponse\x12K\n" +
+	"\bTimeline\x12\x1e.allied.api.v1.TimelineRequest\x1a\x1f.allied.api.v1.TimelineResponse\x12H\n" +
+	"\aJournal\x12\x1d.allied.api.v1.JournalRequest\x1a\x1e.allied.api.v1.JournalResponse\x12H\n" +
+	"\aEntries\x12\x1d.allied.api.v1.EntriesRequest\x1a\x1e.allied.api.v1.EntriesResponse\x12B\n" +
+	"\x05Terms\x12\x1b.allied.api.v1.TermsRequest\x1a\x1c.allied.api.v1.TermsResponse\x12E\n" +
 	"\x06Events\x12\x1c.allied.api.v1.EventsRequest\x1a\x1d.allied.api.v1.EventsResponse\x12?\n" +
 	"\x04Head\x12\x1a.allied.api.v1.HeadRequest\x1a\x1b.allied.api.v1.HeadResponseB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
 
@@ -683,14 +687,22 @@ var file_allied_api_v1_ledger_proto_goTypes = []any{
 	(*PaymentsRequest)(nil),    // 16: allied.api.v1.PaymentsRequest
 	(*PaymentRequest)(nil),     // 17: allied.api.v1.PaymentRequest
 	(*ExceptionsRequest)(nil),  // 18: allied.api.v1.ExceptionsRequest
-	(*BalancesResponse)(nil),   // 19: allied.api.v1.BalancesResponse
-	(*PledgesResponse)(nil),    // 20: allied.api.v1.PledgesResponse
-	(*PledgeResponse)(nil),     // 21: allied.api.v1.PledgeResponse
-	(*ShipmentsResponse)(nil),  // 22: allied.api.v1.ShipmentsResponse
-	(*ShipmentResponse)(nil),   // 23: allied.api.v1.ShipmentResponse
-	(*PaymentsResponse)(nil),   // 24: allied.api.v1.PaymentsResponse
-	(*PaymentResponse)(nil),    // 25: allied.api.v1.PaymentResponse
-	(*ExceptionsResponse)(nil), // 26: allied.api.v1.ExceptionsResponse
+	(*TimelineRequest)(nil),    // 19: allied.api.v1.TimelineRequest
+	(*JournalRequest)(nil),     // 20: allied.api.v1.JournalRequest
+	(*EntriesRequest)(nil),     // 21: allied.api.v1.EntriesRequest
+	(*TermsRequest)(nil),       // 22: allied.api.v1.TermsRequest
+	(*BalancesResponse)(nil),   // 23: allied.api.v1.BalancesResponse
+	(*PledgesResponse)(nil),    // 24: allied.api.v1.PledgesResponse
+	(*PledgeResponse)(nil),     // 25: allied.api.v1.PledgeResponse
+	(*ShipmentsResponse)(nil),  // 26: allied.api.v1.ShipmentsResponse
+	(*ShipmentResponse)(nil),   // 27: allied.api.v1.ShipmentResponse
+	(*PaymentsResponse)(nil),   // 28: allied.api.v1.PaymentsResponse
+	(*PaymentResponse)(nil),    // 29: allied.api.v1.PaymentResponse
+	(*ExceptionsResponse)(nil), // 30: allied.api.v1.ExceptionsResponse
+	(*TimelineResponse)(nil),   // 31: allied.api.v1.TimelineResponse
+	(*JournalResponse)(nil),    // 32: allied.api.v1.JournalResponse
+	(*EntriesResponse)(nil),    // 33: allied.api.v1.EntriesResponse
+	(*TermsResponse)(nil),      // 34: allied.api.v1.TermsResponse
 }
 var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	8,  // 0: allied.api.v1.SubmitManyRequest.commands:type_name -> allied.api.v1.Command
@@ -708,22 +720,30 @@ var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	16, // 12: allied.api.v1.LedgerService.Payments:input_type -> allied.api.v1.PaymentsRequest
 	17, // 13: allied.api.v1.LedgerService.Payment:input_type -> allied.api.v1.PaymentRequest
 	18, // 14: allied.api.v1.LedgerService.Exceptions:input_type -> allied.api.v1.ExceptionsRequest
-	3,  // 15: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
-	6,  // 16: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
-	9,  // 17: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
-	2,  // 18: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
-	19, // 19: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
-	20, // 20: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
-	21, // 21: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
-	22, // 22: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
-	23, // 23: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
-	24, // 24: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
-	25, // 25: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
-	26, // 26: allied.api.v1.LedgerService.Exceptions:output_type -> allied.api.v1.ExceptionsResponse
-	4,  // 27: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
-	7,  // 28: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
-	17, // [17:29] is the sub-list for method output_type
-	5,  // [5:17] is the sub-list for method input_type
+	19, // 15: allied.api.v1.LedgerService.Timeline:input_type -> allied.api.v1.TimelineRequest
+	20, // 16: allied.api.v1.LedgerService.Journal:input_type -> allied.api.v1.JournalRequest
+	21, // 17: allied.api.v1.LedgerService.Entries:input_type -> allied.api.v1.EntriesRequest
+	22, // 18: allied.api.v1.LedgerService.Terms:input_type -> allied.api.v1.TermsRequest
+	3,  // 19: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
+	6,  // 20: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
+	9,  // 21: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
+	2,  // 22: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
+	23, // 23: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
+	24, // 24: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
+	25, // 25: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
+	26, // 26: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
+	27, // 27: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
+	28, // 28: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
+	29, // 29: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
+	30, // 30: allied.api.v1.LedgerService.Exceptions:output_type -> allied.api.v1.ExceptionsResponse
+	31, // 31: allied.api.v1.LedgerService.Timeline:output_type -> allied.api.v1.TimelineResponse
+	32, // 32: allied.api.v1.LedgerService.Journal:output_type -> allied.api.v1.JournalResponse
+	33, // 33: allied.api.v1.LedgerService.Entries:output_type -> allied.api.v1.EntriesResponse
+	34, // 34: allied.api.v1.LedgerService.Terms:output_type -> allied.api.v1.TermsResponse
+	4,  // 35: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
+	7,  // 36: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
+	21, // [21:37] is the sub-list for method output_type
+	5,  // [5:21] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name
@@ -737,9 +757,12 @@ func file_allied_api_v1_ledger_proto_init() {
 	file_allied_api_v1_balances_proto_init()
 	file_allied_api_v1_command_proto_init()
 	file_allied_api_v1_exceptions_proto_init()
+	file_allied_api_v1_journal_proto_init()
 	file_allied_api_v1_payments_proto_init()
 	file_allied_api_v1_pledges_proto_init()
 	file_allied_api_v1_shipments_proto_init()
+	file_allied_api_v1_terms_proto_init()
+	file_allied_api_v1_timeline_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -40,8 +40,13 @@ type PledgesRequest struct {
 	// The size of a page, up to 1000; 100 where zero.
 	Limit int32 `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
 	// The next of the page before.
-	Cursor        string `protobuf:"bytes,9,opt,name=cursor,proto3" json:"cursor,omitempty"`
-	AtLeast       uint64 `protobuf:"varint,10,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	Cursor  string `protobuf:"bytes,9,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	AtLeast uint64 `protobuf:"varint,10,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// As in BalancesRequest.
+	Group   string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
+	GroupOn string `protobuf:"bytes,12,opt,name=group_on,json=groupOn,proto3" json:"group_on,omitempty"`
+	// Passes pledges of which the title, a line's title or an outside id holds it, in whatever case.
+	Text          string `protobuf:"bytes,13,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -144,6 +149,27 @@ func (x *PledgesRequest) GetAtLeast() uint64 {
 		return x.AtLeast
 	}
 	return 0
+}
+
+func (x *PledgesRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *PledgesRequest) GetGroupOn() string {
+	if x != nil {
+		return x.GroupOn
+	}
+	return ""
+}
+
+func (x *PledgesRequest) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 // PledgesResponse lists pledges by donor, then by their first day, those without one first, then by stream.
@@ -1044,7 +1070,7 @@ var File_allied_api_v1_pledges_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\n" +
-	"\x1ballied/api/v1/pledges.proto\x12\rallied.api.v1\"\x8e\x02\n" +
+	"\x1ballied/api/v1/pledges.proto\x12\rallied.api.v1\"\xd3\x02\n" +
 	"\x0ePledgesRequest\x12\x14\n" +
 	"\x05donor\x18\x01 \x01(\tR\x05donor\x12 \n" +
 	"\vbeneficiary\x18\x02 \x01(\tR\vbeneficiary\x12\x1a\n" +
@@ -1057,7 +1083,10 @@ const file_allied_api_v1_pledges_proto_rawDesc = "" +
 	"\x05limit\x18\b \x01(\x05R\x05limit\x12\x16\n" +
 	"\x06cursor\x18\t \x01(\tR\x06cursor\x12\x19\n" +
 	"\bat_least\x18\n" +
-	" \x01(\x04R\aatLeast\"\xa2\x01\n" +
+	" \x01(\x04R\aatLeast\x12\x14\n" +
+	"\x05group\x18\v \x01(\tR\x05group\x12\x19\n" +
+	"\bgroup_on\x18\f \x01(\tR\agroupOn\x12\x12\n" +
+	"\x04text\x18\r \x01(\tR\x04text\"\xa2\x01\n" +
 	"\x0fPledgesResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x14\n" +

@@ -59,6 +59,14 @@ const (
 	// LedgerServiceExceptionsProcedure is the fully-qualified name of the LedgerService's Exceptions
 	// RPC.
 	LedgerServiceExceptionsProcedure = "/allied.api.v1.LedgerService/Exceptions"
+	// LedgerServiceTimelineProcedure is the fully-qualified name of the LedgerService's Timeline RPC.
+	LedgerServiceTimelineProcedure = "/allied.api.v1.LedgerService/Timeline"
+	// LedgerServiceJournalProcedure is the fully-qualified name of the LedgerService's Journal RPC.
+	LedgerServiceJournalProcedure = "/allied.api.v1.LedgerService/Journal"
+	// LedgerServiceEntriesProcedure is the fully-qualified name of the LedgerService's Entries RPC.
+	LedgerServiceEntriesProcedure = "/allied.api.v1.LedgerService/Entries"
+	// LedgerServiceTermsProcedure is the fully-qualified name of the LedgerService's Terms RPC.
+	LedgerServiceTermsProcedure = "/allied.api.v1.LedgerService/Terms"
 	// LedgerServiceEventsProcedure is the fully-qualified name of the LedgerService's Events RPC.
 	LedgerServiceEventsProcedure = "/allied.api.v1.LedgerService/Events"
 	// LedgerServiceHeadProcedure is the fully-qualified name of the LedgerService's Head RPC.
@@ -90,6 +98,14 @@ type LedgerServiceClient interface {
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
 	// Exceptions lists what somebody must look at, the oldest first.
 	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
+	// Timeline sums what came to a stage, or how what stands there changed, by month.
+	Timeline(context.Context, *v1.TimelineRequest) (*v1.TimelineResponse, error)
+	// Journal lists recorded facts, the newest first.
+	Journal(context.Context, *v1.JournalRequest) (*v1.JournalResponse, error)
+	// Entries lists what moved a figure of Balances or Timeline, page by page.
+	Entries(context.Context, *v1.EntriesRequest) (*v1.EntriesResponse, error)
+	// Terms tells the donors, groups, categories and other words that figures are reported by.
+	Terms(context.Context, *v1.TermsRequest) (*v1.TermsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
 	// Head tells where the log ends.
@@ -167,6 +183,30 @@ func NewLedgerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(ledgerServiceMethods.ByName("Exceptions")),
 			connect.WithClientOptions(opts...),
 		),
+		timeline: connect.NewClient[v1.TimelineRequest, v1.TimelineResponse](
+			httpClient,
+			baseURL+LedgerServiceTimelineProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Timeline")),
+			connect.WithClientOptions(opts...),
+		),
+		journal: connect.NewClient[v1.JournalRequest, v1.JournalResponse](
+			httpClient,
+			baseURL+LedgerServiceJournalProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Journal")),
+			connect.WithClientOptions(opts...),
+		),
+		entries: connect.NewClient[v1.EntriesRequest, v1.EntriesResponse](
+			httpClient,
+			baseURL+LedgerServiceEntriesProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Entries")),
+			connect.WithClientOptions(opts...),
+		),
+		terms: connect.NewClient[v1.TermsRequest, v1.TermsResponse](
+			httpClient,
+			baseURL+LedgerServiceTermsProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Terms")),
+			connect.WithClientOptions(opts...),
+		),
 		events: connect.NewClient[v1.EventsRequest, v1.EventsResponse](
 			httpClient,
 			baseURL+LedgerServiceEventsProcedure,
@@ -194,6 +234,10 @@ type ledgerServiceClient struct {
 	payments   *connect.Client[v1.PaymentsRequest, v1.PaymentsResponse]
 	payment    *connect.Client[v1.PaymentRequest, v1.PaymentResponse]
 	exceptions *connect.Client[v1.ExceptionsRequest, v1.ExceptionsResponse]
+	timeline   *connect.Client[v1.TimelineRequest, v1.TimelineResponse]
+	journal    *connect.Client[v1.JournalRequest, v1.JournalResponse]
+	entries    *connect.Client[v1.EntriesRequest, v1.EntriesResponse]
+	terms      *connect.Client[v1.TermsRequest, v1.TermsResponse]
 	events     *connect.Client[v1.EventsRequest, v1.EventsResponse]
 	head       *connect.Client[v1.HeadRequest, v1.HeadResponse]
 }
@@ -288,6 +332,42 @@ func (c *ledgerServiceClient) Exceptions(ctx context.Context, req *v1.Exceptions
 	return nil, err
 }
 
+// Timeline calls allied.api.v1.LedgerService.Timeline.
+func (c *ledgerServiceClient) Timeline(ctx context.Context, req *v1.TimelineRequest) (*v1.TimelineResponse, error) {
+	response, err := c.timeline.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Journal calls allied.api.v1.LedgerService.Journal.
+func (c *ledgerServiceClient) Journal(ctx context.Context, req *v1.JournalRequest) (*v1.JournalResponse, error) {
+	response, err := c.journal.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Entries calls allied.api.v1.LedgerService.Entries.
+func (c *ledgerServiceClient) Entries(ctx context.Context, req *v1.EntriesRequest) (*v1.EntriesResponse, error) {
+	response, err := c.entries.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Terms calls allied.api.v1.LedgerService.Terms.
+func (c *ledgerServiceClient) Terms(ctx context.Context, req *v1.TermsRequest) (*v1.TermsResponse, error) {
+	response, err := c.terms.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Events calls allied.api.v1.LedgerService.Events.
 func (c *ledgerServiceClient) Events(ctx context.Context, req *v1.EventsRequest) (*v1.EventsResponse, error) {
 	response, err := c.events.CallUnary(ctx, connect.NewRequest(req))
@@ -331,6 +411,14 @@ type LedgerServiceHandler interface {
 	Payment(context.Context, *v1.PaymentRequest) (*v1.PaymentResponse, error)
 	// Exceptions lists what somebody must look at, the oldest first.
 	Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error)
+	// Timeline sums what came to a stage, or how what stands there changed, by month.
+	Timeline(context.Context, *v1.TimelineRequest) (*v1.TimelineResponse, error)
+	// Journal lists recorded facts, the newest first.
+	Journal(context.Context, *v1.JournalRequest) (*v1.JournalResponse, error)
+	// Entries lists what moved a figure of Balances or Timeline, page by page.
+	Entries(context.Context, *v1.EntriesRequest) (*v1.EntriesResponse, error)
+	// Terms tells the donors, groups, categories and other words that figures are reported by.
+	Terms(context.Context, *v1.TermsRequest) (*v1.TermsResponse, error)
 	// Events lists the log's events in order.
 	Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error)
 	// Head tells where the log ends.
@@ -404,6 +492,30 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(ledgerServiceMethods.ByName("Exceptions")),
 		connect.WithHandlerOptions(opts...),
 	)
+	ledgerServiceTimelineHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceTimelineProcedure,
+		svc.Timeline,
+		connect.WithSchema(ledgerServiceMethods.ByName("Timeline")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ledgerServiceJournalHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceJournalProcedure,
+		svc.Journal,
+		connect.WithSchema(ledgerServiceMethods.ByName("Journal")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ledgerServiceEntriesHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceEntriesProcedure,
+		svc.Entries,
+		connect.WithSchema(ledgerServiceMethods.ByName("Entries")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ledgerServiceTermsHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceTermsProcedure,
+		svc.Terms,
+		connect.WithSchema(ledgerServiceMethods.ByName("Terms")),
+		connect.WithHandlerOptions(opts...),
+	)
 	ledgerServiceEventsHandler := connect.NewUnaryHandlerSimple(
 		LedgerServiceEventsProcedure,
 		svc.Events,
@@ -438,6 +550,14 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 			ledgerServicePaymentHandler.ServeHTTP(w, r)
 		case LedgerServiceExceptionsProcedure:
 			ledgerServiceExceptionsHandler.ServeHTTP(w, r)
+		case LedgerServiceTimelineProcedure:
+			ledgerServiceTimelineHandler.ServeHTTP(w, r)
+		case LedgerServiceJournalProcedure:
+			ledgerServiceJournalHandler.ServeHTTP(w, r)
+		case LedgerServiceEntriesProcedure:
+			ledgerServiceEntriesHandler.ServeHTTP(w, r)
+		case LedgerServiceTermsProcedure:
+			ledgerServiceTermsHandler.ServeHTTP(w, r)
 		case LedgerServiceEventsProcedure:
 			ledgerServiceEventsHandler.ServeHTTP(w, r)
 		case LedgerServiceHeadProcedure:
@@ -489,6 +609,22 @@ func (UnimplementedLedgerServiceHandler) Payment(context.Context, *v1.PaymentReq
 
 func (UnimplementedLedgerServiceHandler) Exceptions(context.Context, *v1.ExceptionsRequest) (*v1.ExceptionsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Exceptions is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Timeline(context.Context, *v1.TimelineRequest) (*v1.TimelineResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Timeline is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Journal(context.Context, *v1.JournalRequest) (*v1.JournalResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Journal is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Entries(context.Context, *v1.EntriesRequest) (*v1.EntriesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Entries is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Terms(context.Context, *v1.TermsRequest) (*v1.TermsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Terms is not implemented"))
 }
 
 func (UnimplementedLedgerServiceHandler) Events(context.Context, *v1.EventsRequest) (*v1.EventsResponse, error) {
