@@ -27,11 +27,14 @@ func Institution(code string) bool { return institutions[code] != "" }
 
 // Title returns the name in use today; empty where the code is unknown.
 func Title(code string) string {
-	if title, ok := states[code]; ok {
-		return title
+	if s, ok := states[code]; ok {
+		return s.title
 	}
 	return institutions[code]
 }
+
+// Alpha2 returns the ISO 3166-1 alpha-2 code of a state; empty for an institution, and where the code is unknown.
+func Alpha2(code string) string { return states[code].alpha2 }
 
 // TitleOn returns the name that was in use on a day, counted from 1970-01-01; empty where the code is unknown.
 func TitleOn(code string, day int32) string {

@@ -97,12 +97,15 @@ func TestCodesAreThoseOfISO(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	column := slices.Index(rows[0], "ISO3166-1-Alpha-3")
+	column, two := slices.Index(rows[0], "ISO3166-1-Alpha-3"), slices.Index(rows[0], "ISO3166-1-Alpha-2")
 	listed := map[string]bool{}
 	for _, row := range rows[1:] {
 		listed[row[column]] = true
 		if !donor.Known(row[column]) {
 			t.Errorf("%s is missing", row[column])
+		}
+		if got := donor.Alpha2(row[column]); got != row[two] {
+			t.Errorf("%s has the alpha-2 code %q, want %q", row[column], got, row[two])
 		}
 	}
 	for _, code := range donor.Codes() {
