@@ -100,6 +100,15 @@ func Parse(text string) (*eventv1.Effective, error) {
 	return e, nil
 }
 
+// ParseDay reads a day such as 2022-09-13, and nothing less exact, as its number counted from 1970-01-01.
+func ParseDay(text string) (int32, error) {
+	e, err := Parse(text)
+	if err == nil && e.GetPrecision() != eventv1.Precision_PRECISION_DAY {
+		err = fmt.Errorf("date %q is not a day such as 2022-09-13", text)
+	}
+	return e.GetLatestDay(), err
+}
+
 // Format returns the text that Parse reads; `unspecified` where e is nil or names no precision.
 func Format(e *eventv1.Effective) string {
 	latest := time.Unix(int64(e.GetLatestDay())*daySeconds, 0).UTC()

@@ -151,3 +151,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestParseDayReadsDaysAlone(t *testing.T) {
+	for _, text := range []string{"2022-09-13", "1949-08-24", "1970-01-01"} {
+		if got, err := dates.ParseDay(text); err != nil || got != day(t, text) {
+			t.Errorf("%q is day %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "2022-09", "2022", "until 2022-12-31", "unknown", "2022-02-30", "24.02.2022", "1899-12-31"} {
+		if _, err := dates.ParseDay(text); err == nil || !strings.Contains(err.Error(), "date ") {
+			t.Errorf("%q is a day: %v", text, err)
+		}
+	}
+}

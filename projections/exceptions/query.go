@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/asset"
-	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/payment"
@@ -16,7 +15,6 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/words"
-	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
 // ListRequest asks for exceptions. Filters that are empty let everything pass.
@@ -221,17 +219,15 @@ func (r *ListRequest) check() (*filter, error) {
 	if err := f.checkStream(); err != nil {
 		return nil, err
 	}
+	var err error
 	if r.RaisedBefore != "" {
-		day, err := dates.Parse(r.RaisedBefore)
-		if err != nil || day.Precision != eventv1.Precision_PRECISION_DAY {
-			return nil, &es.Refusal{Code: "bad_date", Field: "raised_before", Reason: fmt.Sprintf("%q is not a day", r.RaisedBefore), Remedy: "give a day such as 2024-05-31"}
+		if f.before, err = words.Day("raised_before", r.RaisedBefore); err != nil {
+			return nil, err
 		}
-		f.before = day.LatestDay
 	}
 	if err := f.checkAmount(); err != nil {
 		return nil, err
 	}
-	var err error
 	f.page, err = listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 	return f, err
 }
@@ -295,7 +291,7 @@ func (f *filter) passes(row engine.Row) bool {
 		(f.RaisedBefore == "" || row[placed(dayColumn)].Int() < int64(f.before)) &&
 		(f.Asset == "" || row[assetColumn].Text() == f.Asset) &&
 		(f.MinAmount == "" || outstanding(row).Abs().Cmp(f.least) >= 0) &&
-		(f.Text == "" || strings.Contains(strings.ToLower(row[detailColumn].Text()), strings.ToLower(f.Text)))
+		(f.Text == "" || words.Holds(row[detailColumn].Text(), f.Text))
 }
 
 func (f *filter) hasStatus(row engine.Row) bool {

@@ -2,6 +2,7 @@ package pledges
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,6 +26,11 @@ type ListRequest struct {
 	ExternalID string `json:"external_id,omitempty"`
 	// Over passes pledges of which something stands beyond a cap.
 	Over bool `json:"over,omitempty"`
+	// Group passes the pledges of donors that were members of a group of states on the day GroupOn, such as NATO on 2022-02-24.
+	Group   string `json:"group,omitempty"`
+	GroupOn string `json:"group_on,omitempty"`
+	// Text passes pledges of which the title, a line's title or an outside id holds it, in whatever case.
+	Text string `json:"text,omitempty"`
 	// Limit is the size of a page, up to 1000; 100 where zero.
 	Limit int `json:"limit,omitempty"`
 	// Cursor is the next of the page before.
@@ -150,6 +156,10 @@ func Statuses() []string {
 
 // find returns the rows of all pledges that pass.
 func (r *ListRequest) find(ctx context.Context, s engine.Snapshot) ([]engine.Row, error) {
+	members, err := words.Members(r.Group, r.GroupOn)
+	if err != nil {
+		return nil, err
+	}
 	var streams []map[string]bool // of each filter that reads another table
 	if r.ExternalID != "" {
 		of, err := listing.StreamsWhere(ctx, s, Spec.Tables[referenceTable], func(row engine.Row) bool { return row[3].Text() == r.ExternalID })
@@ -165,16 +175,36 @@ func (r *ListRequest) find(ctx context.Context, s engine.Snapshot) ([]engine.Row
 		}
 		streams = append(streams, of)
 	}
+	if r.Text != "" {
+		of, err := r.holding(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		streams = append(streams, of)
+	}
 	var found []engine.Row
 	for row, err := range s.Scan(ctx, Spec.Tables[pledgeTable], engine.Range{}) {
 		if err != nil {
 			return nil, err
 		}
-		if r.passes(row) && !slices.ContainsFunc(streams, func(of map[string]bool) bool { return !of[row[0].Text()] }) {
+		if r.passes(row) && words.Among(members, row[1].Text()) && !slices.ContainsFunc(streams, func(of map[string]bool) bool { return !of[row[0].Text()] }) {
 			found = append(found, row)
 		}
 	}
 	return found, nil
+}
+
+// holding names the streams with the text in their title, the title of a line, or an outside id.
+func (r *ListRequest) holding(ctx context.Context, s engine.Snapshot) (map[string]bool, error) {
+	streams := map[string]bool{}
+	for _, in := range []struct{ table, column int }{{pledgeTable, 3}, {lineTable, 4}, {referenceTable, 3}} {
+		of, err := listing.StreamsWhere(ctx, s, Spec.Tables[in.table], func(row engine.Row) bool { return words.Holds(row[in.column].Text(), r.Text) })
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(streams, of)
+	}
+	return streams, nil
 }
 
 func (r *ListRequest) passes(row engine.Row) bool {

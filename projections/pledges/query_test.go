@@ -49,9 +49,9 @@ func ledger(t *testing.T) *enginetest.Log {
 	log.Decide(t, enginetest.Stream(2), "DEU",
 		pledgetest.Commit(flagged), &pledge.Lapse{Meta: pledgetest.Meta()},
 	)
-	log.Decide(t, enginetest.Stream(3), "DEU",
-		pledgetest.Commit(pledgetest.Line(21, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))),
-	)
+	named := pledgetest.Line(21, pledgetest.Missing("tracker", eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED))
+	named.Title = "Ausrüstung für jäger"
+	log.Decide(t, enginetest.Stream(3), "DEU", pledgetest.Commit(named))
 	return log
 }
 
@@ -109,6 +109,17 @@ func TestListFiltersAndPages(t *testing.T) {
 			{"category below", pledges.ListRequest{Category: "HUM.AID"}, []string{lapsed}},
 			{"outside id", pledges.ListRequest{ExternalID: "DEU1"}, []string{lapsed, bare}},
 			{"two filters", pledges.ListRequest{ExternalID: "DEU1", Category: "MIL"}, []string{bare}},
+			{"a group", pledges.ListRequest{Group: "EU", GroupOn: "2022-02-24"}, []string{lapsed, bare}},
+			{"a wider group", pledges.ListRequest{Group: "NATO", GroupOn: "2022-02-24"}, []string{lapsed, bare, usa}},
+			{"a group before one joined it", pledges.ListRequest{Group: "NATO", GroupOn: "1955-05-05"}, []string{usa}},
+			{"a group before it was founded", pledges.ListRequest{Group: "NATO", GroupOn: "1949-04-04"}, nil},
+			{"a group and another's donor", pledges.ListRequest{Group: "EU", GroupOn: "2022-02-24", Donor: "USA"}, nil},
+			{"text of a title", pledges.ListRequest{Text: "AMMUNITION for"}, []string{usa}},
+			{"text of a line's title", pledges.ListRequest{Text: "Jäger"}, []string{bare}},
+			{"text of an outside id", pledges.ListRequest{Text: "eu1"}, []string{lapsed, bare}},
+			{"text of a title or an outside id", pledges.ListRequest{Text: "u"}, []string{lapsed, bare, usa}},
+			{"text and a category", pledges.ListRequest{Text: "u", Category: "HUM"}, []string{lapsed}},
+			{"text of a donor's code alone", pledges.ListRequest{Text: "UKR"}, nil},
 			{"nothing", pledges.ListRequest{Donor: "JPN"}, nil},
 		} {
 			for limit := range 4 {
@@ -148,6 +159,10 @@ func TestRequestsThatAreRefused(t *testing.T) {
 			{list(pledges.ListRequest{Donor: "Germany"}), "unknown_word", "donor"},
 			{list(pledges.ListRequest{Category: "MILL"}), "unknown_word", "category"},
 			{list(pledges.ListRequest{Status: "closed"}), "unknown_word", "status"},
+			{list(pledges.ListRequest{Group: "NATO"}), "missing", "group_on"},
+			{list(pledges.ListRequest{Group: "OTAN", GroupOn: "2022-02-24"}), "unknown_word", "group"},
+			{list(pledges.ListRequest{Group: "NATO", GroupOn: "2022-02"}), "bad_date", "group_on"},
+			{list(pledges.ListRequest{GroupOn: "2022-02-24"}), "missing", "group"},
 			{list(pledges.ListRequest{Limit: 1001}), "out_of_range", "limit"},
 			{list(pledges.ListRequest{Cursor: "?"}), "bad_cursor", "cursor"},
 			{list(pledges.ListRequest{AtLeast: 1000}), "behind", "at_least"},

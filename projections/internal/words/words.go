@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/allied-ledger/allied/events/category"
+	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/donor"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/term"
@@ -70,7 +71,21 @@ func group(code string) error {
 	return check("category", code, codes, "use a category such as MIL.AIRDEF, or a group such as MIL")
 }
 
+// Day reads a day, counted from 1970-01-01.
+func Day(field, text string) (int32, error) {
+	day, err := dates.ParseDay(text)
+	if err != nil {
+		return 0, &es.Refusal{Code: "bad_date", Field: field, Reason: fmt.Sprintf("%q is not a day", text), Remedy: "give a day such as 2024-05-31"}
+	}
+	return day, nil
+}
+
 // Within reports whether a category is a code or stands below it; every category is within "".
 func Within(code, group string) bool {
 	return group == "" || code == group || strings.HasPrefix(code, group) && code[len(group)] == '.'
+}
+
+// Holds tells whether a text holds a part, in whatever case.
+func Holds(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
 }
