@@ -8,23 +8,24 @@ import (
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/tally"
 	"github.com/google/uuid"
 )
 
 // LiveKey is where a row stands among the live views: donor.beneficiary.instrument.stage.asset.category, of which the category's dots are
 // levels. No two rows have the same key. A row that only counts unknowns has @ and its basis in place of the asset.
 func LiveKey(row engine.Row) string {
-	k := fromRow(row).key
-	held := k.asset
+	k := tally.Read(row).Key
+	held := k.Asset
 	if held == "" {
-		held = "@" + k.basis // no asset begins so
+		held = "@" + k.Basis // no asset begins so
 	}
 	var b strings.Builder
-	for _, word := range [...]string{k.donor, k.beneficiary, k.instrument, k.stage, held} {
+	for _, word := range [...]string{k.Donor, k.Beneficiary, k.Instrument, k.Stage, held} {
 		appendToken(&b, word)
 		b.WriteByte('.')
 	}
-	for i, level := range strings.Split(k.category, ".") {
+	for i, level := range strings.Split(k.Category, ".") {
 		if i > 0 {
 			b.WriteByte('.')
 		}
@@ -73,18 +74,18 @@ type Live struct {
 
 // LiveValue is a row as it is written among the live views: the JSON of a Live. The same row at the same checkpoint gives the same bytes.
 func LiveValue(row engine.Row, at engine.Checkpoint) ([]byte, error) {
-	b := fromRow(row)
+	b := tally.Read(row)
 	live := Live{
-		LogID: at.LogID, Position: at.Position, Ordinal: at.Ordinal, Donor: b.donor, Beneficiary: b.beneficiary, Category: b.category,
-		Instrument: b.instrument, Stage: b.stage, Basis: b.basis, Unknown: b.unknown,
+		LogID: at.LogID, Position: at.Position, Ordinal: at.Ordinal, Donor: b.Donor, Beneficiary: b.Beneficiary, Category: b.Category,
+		Instrument: b.Instrument, Stage: b.Stage, Basis: b.Basis, Unknown: b.Unknown,
 	}
-	if b.asset != "" {
-		a, err := asset.Parse(b.asset)
+	if b.Asset != "" {
+		a, err := asset.Parse(b.Asset)
 		if err != nil {
 			return nil, err
 		}
-		reached, standing := b.reached.Text(a.Scale), b.standing.Text(a.Scale)
-		live.Asset, live.Reached, live.Standing = &b.asset, &reached, &standing
+		reached, standing := b.Reached.Text(a.Scale), b.Standing.Text(a.Scale)
+		live.Asset, live.Reached, live.Standing = &b.Asset, &reached, &standing
 	}
 	value, err := json.Marshal(live)
 	if err != nil {

@@ -132,6 +132,26 @@ var reports = []struct {
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":["committed"],"rows":[]}`,
 	},
 	{
+		"a group of donors on a day",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, By: []string{"donor"}, Asset: eur, Group: "G7", GroupOn: "1975-12-31", Category: "MIL"},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":1,"left_out":[],"not_reported":[],
+			"members":["DEU","FRA","GBR","ITA","JPN","USA"],"group_on":"1975-12-31","rows":[
+			{"donor":"DEU","stage":"committed","asset":"EUR/2@tracker","amount":"10.00","unknown":1},
+			{"donor":"USA","stage":"committed","asset":"EUR/2@tracker","amount":"625.00","unknown":0}]}`,
+	},
+	{
+		"a group before a donor joined it",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Reached: true, Group: "NATO", GroupOn: "1955-05-05"},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":[],
+			"members":["BEL","CAN","DNK","FRA","GBR","GRC","ISL","ITA","LUX","NLD","NOR","PRT","TUR","USA"],"group_on":"1955-05-05","rows":[
+			{"stage":"committed","asset":"EUR/2@tracker","amount":"625.00","unknown":0}]}`,
+	},
+	{
+		"a group before it was founded passes nobody, and not everybody",
+		balances.Request{Basis: "tracker", Stages: []string{"committed"}, Group: "EU", GroupOn: "1957-12-31"},
+		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[],"not_reported":["committed"],"group_on":"1957-12-31","rows":[]}`,
+	},
+	{
 		"what is left out at several stages is not summed over them",
 		balances.Request{Basis: "tracker", Stages: []string{"committed", "origin"}, Donor: "JPN", Category: "FIN.BUDGET", Reached: true},
 		`{"position":34,"ordinal":9,"basis":"tracker","unknown":0,"left_out":[
@@ -182,6 +202,10 @@ func TestRequestsThatCannotBeAnsweredTruly(t *testing.T) {
 		{"no such category", func(r *balances.Request) { r.Category = "MIL.AMO" }, "unknown_word", "category", "MIL.AMO", `"MIL.AMMO"`},
 		{"a bad asset", func(r *balances.Request) { r.Asset = "EUR" }, "bad_asset", "asset", "EUR", "EUR/2@tracker"},
 		{"an asset of another basis", func(r *balances.Request) { r.Asset = "EUR/2@net_book" }, "contradiction", "asset", "net_book", "one"},
+		{"a misspelt group", func(r *balances.Request) { r.Group, r.GroupOn = "NTAO", "2022-02-24" }, "unknown_word", "group", "NORDIC", `"NATO"`},
+		{"a group without its day", func(r *balances.Request) { r.Group = "NATO" }, "missing", "group_on", "NATO", "2022-02-24"},
+		{"a group on no day", func(r *balances.Request) { r.Group, r.GroupOn = "NATO", "2022" }, "bad_date", "group_on", "2022", "day"},
+		{"a day without a group", func(r *balances.Request) { r.GroupOn = "2022-02-24" }, "missing", "group", "no group", "leave out"},
 		{"a negative depth", func(r *balances.Request) { r.CategoryDepth = -1 }, "out_of_range", "category_depth", "-1", "0"},
 		{"a position that is not reached", func(r *balances.Request) { r.AtLeast = 1000 }, "behind", "at_least", "34", "again"},
 	} {

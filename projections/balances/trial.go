@@ -7,6 +7,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/internal/tally"
 )
 
 // TrialBalance sums the standing amounts of every asset over all rows.
@@ -24,12 +25,12 @@ func Trial(ctx context.Context, s engine.Snapshot) (t TrialBalance, err error) {
 		if err != nil {
 			return t, fmt.Errorf("trial balance: %w", err)
 		}
-		b := fromRow(row)
-		if b.asset == "" {
+		b := tally.Read(row)
+		if b.Asset == "" {
 			continue
 		}
-		if sums[b.asset], err = sums[b.asset].Add(b.standing); err != nil {
-			return t, fmt.Errorf("trial balance of %s: %w", b.asset, err)
+		if sums[b.Asset], err = sums[b.Asset].Add(b.Standing); err != nil {
+			return t, fmt.Errorf("trial balance of %s: %w", b.Asset, err)
 		}
 	}
 	t.Assets = len(sums)
