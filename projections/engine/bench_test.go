@@ -14,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/projections/exceptions"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/projections/timeline"
 )
 
 // benchLog is made once for all benchmarks.
@@ -22,7 +23,7 @@ var benchLog = sync.OnceValue(func() *enginetest.Log { return enginetest.BenchLo
 var views = []struct {
 	name   string
 	create func() engine.Projection
-}{{"balances", balances.New}, {"pledges", pledges.New}, {"exceptions", exceptions.New}}
+}{{"balances", balances.New}, {"pledges", pledges.New}, {"exceptions", exceptions.New}, {"timeline", timeline.New}}
 
 // BenchmarkFold folds decoded facts, without a sink.
 func BenchmarkFold(b *testing.B) {

@@ -16,10 +16,11 @@ import (
 	"github.com/allied-ledger/allied/projections/shipments"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
+	"github.com/allied-ledger/allied/projections/timeline"
 	"pgregory.net/rapid"
 )
 
-var views = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New}
+var views = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New}
 
 // What PostgreSQL keeps of random histories, committed in small batches, is to the byte what memory keeps in one, and so is its state hash.
 // Another sink keeps the view of the policies in the same database.

@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/projections/timeline"
 	"pgregory.net/rapid"
 )
 
@@ -32,10 +33,10 @@ func TestViewsEqualMemoryUnderRandomHistories(t *testing.T) {
 			}
 		}()
 		cfg := engine.Config{BatchEventsMax: rapid.IntRange(1, 9).Draw(r, "batch")}
-		for _, create := range []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New} {
+		for _, create := range []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New} {
 			enginetest.Run(t, engine.NewWorker(create, log, sink, cfg), log)
 		}
-		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New(), shipments.New(), payments.New(), exceptions.New())
+		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New(), shipments.New(), payments.New(), exceptions.New(), timeline.New())
 		if err != nil {
 			r.Fatal(err)
 		}
