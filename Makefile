@@ -41,7 +41,7 @@ build: ## build bin/allied; the same commit and Go version give the same bytes
 	CGO_ENABLED=0 go build -trimpath -buildvcs=$(STAMP) -o bin/allied ./services/cmd/allied
 
 ##@ Work
-.PHONY: quick generate tidy
+.PHONY: quick generate tidy ui
 quick: ## test what changed since the last commit, and what imports it; no race detector
 	.ci/quick $(PACKAGES)
 
@@ -49,11 +49,14 @@ generate: $(TOOLS)/done ## generate code from the schema, and move its baseline 
 	cd proto && buf lint && buf format -w && if [ -e ../$(BASELINE) ]; then buf breaking --against ../$(BASELINE); fi
 	cd proto && buf generate && buf build --exclude-source-info -o ../$(BASELINE)
 
+ui: $(TOOLS)/done ## check and test the web pages, and bundle them into the folder that the binary embeds
+	.ci/ui services/gateway/web/dist
+
 tidy: ## bring the modules' shared dependencies to one version, and tidy
 	.ci/tidy $(MODULES)
 
 ##@ Judge
-.PHONY: test check check-format check-modules check-lint check-schema check-tidy check-house
+.PHONY: test check check-format check-modules check-lint check-schema check-ui check-tidy check-house
 test: ## all that CI runs: check, concurrent packages under the race detector, then every test
 	.ci/install
 	$(MAKE) check
@@ -62,7 +65,7 @@ test: ## all that CI runs: check, concurrent packages under the race detector, t
 	  go test -json -count=1 -timeout=$(TEST_MINUTES_MAX) $(PACKAGES) || status=$$?; \
 	  exit $$status; } | go run ./services/internal/testgate
 
-check: check-format check-modules check-lint check-schema check-tidy check-house ## format, vet, staticcheck, schema, generated code, tidy, import rules
+check: check-format check-modules check-lint check-schema check-ui check-tidy check-house ## format, vet, staticcheck, schema, web pages, generated code, tidy, import rules
 
 check-format: $(TOOLS)/done
 	@echo "check: format"
@@ -79,6 +82,10 @@ check-lint: $(TOOLS)/done
 check-schema: $(TOOLS)/done
 	@echo "check: schema"
 	@.ci/schema $(BASELINE)
+
+check-ui: $(TOOLS)/done
+	@echo "check: web pages"
+	@out=$$(mktemp -d); trap 'rm -rf "$$out"' EXIT; .ci/ui "$$out"; diff -rq services/gateway/web/dist "$$out" || { echo "the bundle is not what its sources give; run make ui"; exit 1; }
 
 check-tidy:
 	@for m in $(MODULES); do echo "check: $$m tidy"; (cd $$m && go mod tidy -diff); done

@@ -11,6 +11,7 @@ import (
 
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/gateway"
+	"github.com/allied-ledger/allied/services/gateway/web"
 	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
@@ -91,7 +92,11 @@ func (n *Node) startHTTP() (err error) {
 		if err != nil {
 			return err
 		}
-		mux.Handle("/", api)
+		pages, err := web.Before(api)
+		if err != nil {
+			return err
+		}
+		mux.Handle("/", pages)
 	}
 	if err := n.register(viewMetrics{n}); err != nil {
 		return err

@@ -1,0 +1,17 @@
+// Prints the licences of the packages that a bundle holds, as its metafile names them.
+import { readdirSync, readFileSync } from "node:fs";
+
+const { inputs } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const names = Object.keys(inputs).map((path) => /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+for (const name of [...new Set(names)].filter(Boolean).sort()) {
+  const folder = `node_modules/${name}`;
+  const { version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+  const texts = readdirSync(folder).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
+  if (texts.length === 0) {
+    throw new Error(`${name} has no text of its licence`);
+  }
+  console.log(`${"=".repeat(78)}\n${name} ${version} (${license})\n`);
+  for (const file of texts) {
+    console.log(readFileSync(`${folder}/${file}`, "utf8").trim().replaceAll("\r\n", "\n"), "\n");
+  }
+}

@@ -1,0 +1,34 @@
+// The dashboard of Allied Ledger.
+import { render } from "preact";
+import { effect } from "@preact/signals";
+import { startLive } from "./lib/live.ts";
+import { startMeasures } from "./lib/measure.ts";
+import { place, startRouter, view } from "./lib/router.ts";
+import { startTerms } from "./lib/words.ts";
+import { Overview } from "./pages/Overview.tsx";
+import { Layout } from "./parts/Layout.tsx";
+import { UnknownPage } from "./parts/States.tsx";
+
+function Page() {
+  const { pathname } = place.value;
+  switch (pathname.split("/")[1]) {
+    case "":
+      return <Overview />;
+    default:
+      return <UnknownPage pathname={pathname} />;
+  }
+}
+
+startRouter();
+startLive();
+void startTerms();
+void startMeasures();
+effect(() => {
+  document.documentElement.dataset.theme = view.value.theme;
+});
+render(
+  <Layout>
+    <Page />
+  </Layout>,
+  document.getElementById("app")!,
+);

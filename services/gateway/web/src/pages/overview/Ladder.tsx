@@ -1,0 +1,150 @@
+// The headline: how far support came, rung by rung.
+import { entriesLink } from "../../lib/entries.ts";
+import { compare, length, percent, subtract } from "../../lib/exact.ts";
+import { sums, type Measure } from "../../lib/measure.ts";
+import { plural, printFull, printShort } from "../../lib/print.ts";
+import { useQuery } from "../../lib/query.ts";
+import { view } from "../../lib/router.ts";
+import { parseAsset } from "../../lib/asset.ts";
+import { inKindRungs, ladder, moneyRungs, stage } from "../../lib/words.ts";
+import { Amount } from "../../parts/Amount.tsx";
+import { Figure } from "../../parts/Figure.tsx";
+import { useWidth } from "../../parts/useWidth.ts";
+import type { Column } from "../../parts/DataTable.tsx";
+import type { BalancesResponse } from "../../lib/types.ts";
+
+interface Rung {
+  stage: string;
+  branch: "" | "in kind" | "money";
+  // Undefined where no fact says anything.
+  amount: string | undefined;
+  unknown: string;
+  // The part that somebody claims and nobody signed.
+  claimed: string | undefined;
+}
+
+export function Ladder({ measure }: { measure: Measure }) {
+  const v = view.value;
+  const all = sums(v, measure, { stages: ladder });
+  const evidence = sums(v, measure, { stages: ["handed_over"], by: ["evidence"] });
+  const answer = useQuery<BalancesResponse>(all.path, all.params);
+  const claims = useQuery<BalancesResponse>(evidence.path, evidence.params);
+  const rungs = rungsOf(answer.data, claims.data);
+  const at = (s: string) => entriesLink(measure, { stage: s });
+  const columns: Column<Rung>[] = [
+    { id: "stage", header: "Stage", value: (r) => stage(r.stage).title },
+    { id: "branch", header: "Branch", value: (r) => r.branch || "both" },
+    { id: "amount", header: parseAsset(measure.asset).code, numeric: true, value: (r) => r.amount, cell: (r) => <Amount amount={r.amount} asset={measure.asset} full href={at(r.stage)} /> },
+    { id: "claimed", header: "of it claimed", numeric: true, value: (r) => r.claimed, cell: (r) => (r.claimed ? printFull(r.claimed) : "") },
+    { id: "unknown", header: "undisclosed", numeric: true, value: (r) => r.unknown },
+  ];
+  return (
+    <Figure
+      id="ladder"
+      title={v.mode === "reached" ? "How far support has come" : "Where support stands now"}
+      lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} />}
+      answer={answer}
+      asset={measure.asset}
+      height={ladder.length * 30 + 20}
+      table={{ caption: "Support at each stage", columns, rows: rungs }}
+    >
+      <LadderPicture rungs={rungs} asset={measure.asset} at={at} />
+    </Figure>
+  );
+}
+
+function rungsOf(all: BalancesResponse | undefined, claims: BalancesResponse | undefined): Rung[] {
+  return ladder.map((s) => {
+    const row = all?.rows.find((r) => r.stage === s);
+    return {
+      stage: s,
+      branch: (inKindRungs as readonly string[]).includes(s) ? "in kind" : (moneyRungs as readonly string[]).includes(s) ? "money" : "",
+      amount: row?.amount,
+      unknown: row?.unknown ?? "0",
+      claimed: s === "handed_over" ? claims?.rows.find((r) => r.evidence === "claim")?.amount : undefined,
+    };
+  });
+}
+
+// Gap says in words how much of what is committed has arrived.
+function Gap({ rungs, asset, mode }: { rungs: Rung[]; asset: string; mode: string }) {
+  const of = (s: string) => rungs.find((r) => r.stage === s);
+  const committed = of("committed")?.amount;
+  if (mode !== "reached" || committed === undefined || percent(committed, committed) === null) {
+    return null;
+  }
+  const share = (amount: string | undefined) => (amount === undefined ? null : percent(amount, committed));
+  const handed = of("handed_over");
+  const booked = of("booked");
+  const arrived = [handed?.amount, booked?.amount].filter((a) => a !== undefined);
+  const open = arrived.reduce((left, a) => subtract(left, a), committed);
+  const allocated = share(of("allocated")?.amount);
+  const claim = handed?.claimed === undefined ? "" : handed.amount && compare(handed.claimed, handed.amount) === 0 ? ", all of it as somebody claims without a signature" : `, ${printShort(handed.claimed)} of it as somebody claims without a signature`;
+  return (
+    <>
+      Of every 100 {parseAsset(asset).code} committed, {allocated === null ? "none is reported as allocated" : `${few(allocated)} allocated`},{" "}
+      {handed?.amount === undefined ? "nothing is reported as handed over" : `${few(share(handed.amount))} handed over${claim}`}, and{" "}
+      {booked?.amount === undefined ? "no payment is reported as booked" : `${few(share(booked.amount))} paid and booked`}. Between what is committed and what
+      arrived lie <strong title={printFull(open)}>{printShort(open, { words: true })}</strong>.
+      {of("committed")!.unknown !== "0" && <> {plural(of("committed")!.unknown, "commitment whose value is undisclosed comes", "commitments whose values are undisclosed come")} on top.</>}
+    </>
+  );
+}
+
+function few(share: number | null): string {
+  return share === null ? "an unknown part is" : share === 0 ? "less than 1 is" : `${share} ${share === 1 ? "is" : "are"}`;
+}
+
+const rowHeight = 30;
+const barHeight = 16;
+
+function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at: (stage: string) => string }) {
+  const { ref, width } = useWidth();
+  const label = width < 520 ? 104 : 170;
+  const value = width < 520 ? 96 : 150;
+  const room = Math.max(40, width - label - value);
+  const most = Math.max(...rungs.map((r) => (r.amount ? length(r.amount) : 0)), 1);
+  const bar = (amount: string | undefined) => (amount ? Math.max(1, (Math.max(0, length(amount)) / most) * room) : 0);
+  const height = rungs.length * rowHeight + 8;
+  return (
+    <div ref={ref} class="ladder">
+      {width > 0 && (
+        <svg width={width} height={height} role="img" aria-label="Bars of the amounts at each stage; the table below has the same figures">
+          <defs>
+            <pattern id="claimed" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <rect width="6" height="6" class="claim-ground" />
+              <rect width="2.5" height="6" class="bar" />
+            </pattern>
+          </defs>
+          {rungs.map((r, i) => {
+            const y = i * rowHeight + 8;
+            const inset = r.branch === "" ? 0 : 14;
+            return (
+              <g key={r.stage} class={r.stage === "announced" ? "rung apart" : "rung"}>
+                {(r.stage === "dispatched" || r.stage === "instructed") && <line class="rule" x1="0" x2={width} y1={y - 4} y2={y - 4} />}
+                <text x={inset} y={y + 13} class="label">
+                  {stage(r.stage).title}
+                </text>
+                <rect x={label} y={y} width={room} height={barHeight} class={r.amount === undefined ? "track missing" : "track"} />
+                {r.amount !== undefined && <rect x={label} y={y} width={bar(r.amount)} height={barHeight} class="bar" />}
+                {r.claimed !== undefined && <rect x={label + bar(r.amount) - bar(r.claimed)} y={y} width={bar(r.claimed)} height={barHeight} fill="url(#claimed)" />}
+                {r.amount === undefined ? (
+                  <text x={label + room + 10} y={y + 13} class="none">
+                    not reported
+                  </text>
+                ) : (
+                  <a href={at(r.stage)}>
+                    <text x={label + room + 10} y={y + 13} class="figure">
+                      {printShort(r.amount)} {parseAsset(asset).code}
+                      <title>{printFull(r.amount)}: show the entries</title>
+                    </text>
+                  </a>
+                )}
+              </g>
+            );
+          })}
+        </svg>
+      )}
+    </div>
+  );
+}

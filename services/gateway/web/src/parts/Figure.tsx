@@ -1,0 +1,102 @@
+// Figure frames a picture: what it shows, what it is counted in, as of when, what is not in it, and its data as a table and as files.
+import type { ComponentChildren } from "preact";
+import { useRef, useState } from "preact/hooks";
+import { address } from "../lib/api.ts";
+import { assetPhrase, parseAsset } from "../lib/asset.ts";
+import { saveImage } from "../lib/image.ts";
+import { plural, printCount, printShort } from "../lib/print.ts";
+import { instrumentTitle, stage } from "../lib/words.ts";
+import type { Answer } from "../lib/query.ts";
+import type { BalancesResponse, LeftOut } from "../lib/types.ts";
+import { DataTable, type Column } from "./DataTable.tsx";
+import { ErrorNote, Skeleton } from "./States.tsx";
+
+interface Props<Row extends object, Data extends BalancesResponse> {
+  id: string;
+  title: string;
+  // A sentence under the title.
+  lead?: ComponentChildren;
+  answer: Answer<Data>;
+  // The asset that is shown; its name stands under the picture.
+  asset?: string;
+  // Said under the picture beside the rest, such as what has no date.
+  notes?: ComponentChildren;
+  table: { caption: string; columns: Column<Row>[]; rows: Row[]; sort?: { id: string; desc: boolean } } | null;
+  // The height in pixels that the picture will need, kept free while it loads.
+  height: number;
+  children: ComponentChildren;
+}
+
+export function Figure<Row extends object, Data extends BalancesResponse>(props: Props<Row, Data>) {
+  const { id, title, lead, answer, asset, notes, table, height, children } = props;
+  const picture = useRef<HTMLDivElement>(null);
+  const [open, setOpen] = useState(false);
+  const { data, error, pending } = answer;
+  return (
+    <figure id={id} aria-labelledby={`${id}-title`} aria-busy={!data || pending}>
+      <figcaption>
+        <h2 id={`${id}-title`}>{title}</h2>
+        {lead && <p class="lead">{lead}</p>}
+      </figcaption>
+      {error && <ErrorNote problem={error} asOf={data?.ordinal} />}
+      {data ? (
+        <div ref={picture} class={pending ? "picture pending" : "picture"}>
+          {children}
+        </div>
+      ) : (
+        !error && <Skeleton height={height} />
+      )}
+      {data && (
+        <footer>
+          <p class="meta">
+            {asset && <span>{capital(assetPhrase(asset))}. </span>}
+            <span>{answer.params.reached ? "All that ever reached the stage" : "What stands at the stage now"}. </span>
+            {data.unknown !== "0" && <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>}
+            <LeftOutNote rows={data.left_out} />
+            {notes}
+            <span>
+              As of fact {printCount(data.ordinal)} (position {data.position}).
+            </span>
+          </p>
+          <p class="files">
+            {table && (
+              <button type="button" aria-expanded={open} aria-controls={`${id}-table`} onClick={() => setOpen(!open)}>
+                {open ? "Hide table" : "Table"}
+              </button>
+            )}
+            <a href={address(answer.path, answer.params, ".csv")} download={`${id}.csv`}>CSV</a>
+            <a href={address(answer.path, answer.params, ".xlsx")} download={`${id}.xlsx`}>XLSX</a>
+            <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">JSON</a>
+            <button type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, "svg")}>SVG</button>
+            <button type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, "png")}>PNG</button>
+          </p>
+          {table && open && (
+            <div id={`${id}-table`} class="data">
+              <DataTable {...table} />
+            </div>
+          )}
+        </footer>
+      )}
+    </figure>
+  );
+}
+
+function source(data: BalancesResponse, asset: string | undefined): string {
+  return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}Allied Ledger, as of fact ${printCount(data.ordinal)}.`;
+}
+
+function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+// LeftOutNote says which instruments enter no sum here, and how much that would be.
+function LeftOutNote({ rows }: { rows: LeftOut[] }) {
+  if (rows.length === 0) {
+    return null;
+  }
+  const words = rows.map((r) => {
+    const amount = r.amount !== undefined && r.asset !== undefined ? `${printShort(r.amount)} ${parseAsset(r.asset).code}` : plural(r.unknown, "undisclosed", "undisclosed");
+    return `${instrumentTitle(r.instrument)} ${stage(r.stage).verb} ${amount}`;
+  });
+  return <span>Left out: {words.join(", ")}. </span>;
+}
