@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sort"
 	"sync"
 )
 
@@ -142,16 +143,11 @@ func (s memSnapshot) Scan(ctx context.Context, t Table, r Range) iter.Seq2[Row, 
 			yield(nil, fmt.Errorf("scan %s: no such table", t.Name))
 			return
 		}
-		// The prefix's rows stand together, and so do those after a key: find the first, stop at the first beyond.
-		at, _ := slices.BinarySearchFunc(rows, r, func(row Row, r Range) int {
-			if compare(row, r.Prefix) < 0 || len(r.After) > 0 && compare(row, r.After) <= 0 {
-				return -1
-			}
-			return 1
-		})
-		for _, row := range rows[at:] {
-			if compare(row, r.Prefix) != 0 {
-				return
+		rows = r.of(rows)
+		for i := range rows {
+			row := rows[i]
+			if r.Descending {
+				row = rows[len(rows)-1-i]
 			}
 			if err := ctx.Err(); err != nil {
 				yield(nil, err)
@@ -162,6 +158,17 @@ func (s memSnapshot) Scan(ctx context.Context, t Table, r Range) iter.Seq2[Row, 
 			}
 		}
 	}
+}
+
+// of returns the rows of a range, which stand together in a table.
+func (r Range) of(rows []Row) []Row {
+	begin := sort.Search(len(rows), func(i int) bool {
+		return compare(rows[i], r.Prefix) >= 0 && (r.Descending || len(r.After) == 0 || compare(rows[i], r.After) > 0)
+	})
+	rows = rows[begin:]
+	return rows[:sort.Search(len(rows), func(i int) bool {
+		return compare(rows[i], r.Prefix) > 0 || r.Descending && len(r.After) > 0 && compare(rows[i], r.After) >= 0
+	})]
 }
 
 // rows returns a table's rows in key order.

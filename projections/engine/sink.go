@@ -38,16 +38,18 @@ type Views interface {
 type Snapshot interface {
 	// Checkpoint of a view; its error is a *NoViewError where there is none of this spec.
 	Checkpoint(ctx context.Context, spec Spec) (Checkpoint, error)
-	// Scan yields a table's rows within a range, in key order. Rows must not be changed.
+	// Scan yields a table's rows within a range, in the order of the range. Rows must not be changed.
 	Scan(ctx context.Context, t Table, r Range) iter.Seq2[Row, error]
 }
 
-// Range selects rows by their key; the zero Range is the whole table.
+// Range selects rows by their key, and orders them; the zero Range is the whole table in key order.
 type Range struct {
 	// Prefix: the first key columns have these values.
 	Prefix []Value
-	// After: the first key columns are greater than these values.
+	// After: the first key columns come after these values in the order of the range: they are greater, or less where it is descending.
 	After []Value
+	// Descending: from the last key to the first.
+	Descending bool
 }
 
 // Sink keeps views.

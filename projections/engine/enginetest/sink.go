@@ -411,6 +411,32 @@ func ranges(t *testing.T, open Opener) {
 			equalRows(t, got, rows[c.from:c.to])
 		}
 	}
+	backwards := func(from, to int) []engine.Row {
+		part := slices.Clone(rows[from:to])
+		slices.Reverse(part)
+		return part
+	}
+	for _, c := range []struct {
+		name     string
+		r        engine.Range
+		from, to int
+	}{
+		{"all", engine.Range{}, 0, 27},
+		{"one text", engine.Range{Prefix: []engine.Value{text("ab")}}, 9, 18},
+		{"no such text", engine.Range{Prefix: []engine.Value{text("aa")}}, 0, 0},
+		{"before a text", engine.Range{After: []engine.Value{text("b")}}, 0, 18},
+		{"before a text that is not there", engine.Range{After: []engine.Value{text("aa")}}, 0, 9},
+		{"before a row", engine.Range{After: []engine.Value{text("a"), n(2), b("")}}, 0, 6},
+		{"before a row within a text", engine.Range{Prefix: []engine.Value{text("b")}, After: []engine.Value{text("b"), n(1), b("\x00")}}, 18, 22},
+		{"before the first", engine.Range{After: []engine.Value{text("a"), n(0), b("")}}, 0, 0},
+	} {
+		c.r.Descending = true
+		if got := scan(t, s, kindsSpec.Tables[0], c.r); len(got) != c.to-c.from {
+			t.Errorf("descending, %s: %d rows, not %d", c.name, len(got), c.to-c.from)
+		} else {
+			equalRows(t, got, backwards(c.from, c.to))
+		}
+	}
 }
 
 func manyRows(t *testing.T, open Opener) {
@@ -425,6 +451,8 @@ func manyRows(t *testing.T, open Opener) {
 	rows[n/2] = kindsRow("many", n/2, "", engine.TextOf("changed"))
 	commit(t, s, at, move(at, 2), 0, rows[n/2-1], rows[n/2])
 	equalRows(t, scan(t, s, kindsSpec.Tables[0], engine.Range{}), rows)
+	slices.Reverse(rows)
+	equalRows(t, scan(t, s, kindsSpec.Tables[0], engine.Range{Descending: true}), rows)
 }
 
 func cancelled(t *testing.T, open Opener) {

@@ -101,18 +101,26 @@ func selection(t engine.Table, r engine.Range, limit int) (string, []any) {
 	for i, v := range r.Prefix {
 		where = append(where, quote(t.Columns[i].Name)+" = "+place(v))
 	}
+	beyond, direction := ">", ""
+	if r.Descending {
+		beyond, direction = "<", " DESC"
+	}
 	if n := len(r.After); n > 0 {
 		places := make([]string, n)
 		for i, v := range r.After {
 			places[i] = place(v)
 		}
-		where = append(where, fmt.Sprintf("(%s) > (%s)", columns(t.Columns[:n]), strings.Join(places, ", ")))
+		where = append(where, fmt.Sprintf("(%s) %s (%s)", columns(t.Columns[:n]), beyond, strings.Join(places, ", ")))
 	}
 	query := "SELECT " + columns(t.Columns) + " FROM " + quote("allied", t.Name)
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
-	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", query, columns(t.Columns[:t.Key]), limit), slices.Clip(args)
+	order := make([]string, t.Key)
+	for i, c := range t.Columns[:t.Key] {
+		order[i] = quote(c.Name) + direction
+	}
+	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", query, strings.Join(order, ", "), limit), slices.Clip(args)
 }
 
 // bind is a key's value as the driver takes it.

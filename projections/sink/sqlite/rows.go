@@ -207,8 +207,12 @@ func selection(t engine.Table, r engine.Range) (string, []any) {
 		where = append(where, quote(t.Columns[i].Name)+" = ?")
 		args = append(args, bind(v))
 	}
+	beyond, direction := ">", ""
+	if r.Descending {
+		beyond, direction = "<", " DESC"
+	}
 	if n := len(r.After); n > 0 {
-		where = append(where, fmt.Sprintf("(%s) > (?%s)", columns(t.Columns[:n]), strings.Repeat(", ?", n-1)))
+		where = append(where, fmt.Sprintf("(%s) %s (?%s)", columns(t.Columns[:n]), beyond, strings.Repeat(", ?", n-1)))
 		for _, v := range r.After {
 			args = append(args, bind(v))
 		}
@@ -217,7 +221,11 @@ func selection(t engine.Table, r engine.Range) (string, []any) {
 	if len(where) > 0 {
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
-	return query + " ORDER BY " + columns(t.Columns[:t.Key]), args
+	order := make([]string, t.Key)
+	for i, c := range t.Columns[:t.Key] {
+		order[i] = quote(c.Name) + direction
+	}
+	return query + " ORDER BY " + strings.Join(order, ", "), args
 }
 
 // cell reads one column of its kind, and refuses what this sink never writes.
