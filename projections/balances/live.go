@@ -7,6 +7,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/subject"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/tally"
 	"github.com/google/uuid"
@@ -22,33 +23,16 @@ func LiveKey(row engine.Row) string {
 	}
 	var b strings.Builder
 	for _, word := range [...]string{k.Donor, k.Beneficiary, k.Instrument, k.Stage, held} {
-		appendToken(&b, word)
+		subject.AppendToken(&b, word)
 		b.WriteByte('.')
 	}
 	for i, level := range strings.Split(k.Category, ".") {
 		if i > 0 {
 			b.WriteByte('.')
 		}
-		appendToken(&b, level)
+		subject.AppendToken(&b, level)
 	}
 	return b.String()
-}
-
-// appendToken writes a word as one token of a subject: bytes that are no letter of ASCII, digit, _ or - as = and two hexadecimal digits. The
-// empty word is =, since a token is never empty.
-func appendToken(b *strings.Builder, word string) {
-	const hex = "0123456789ABCDEF"
-	if word == "" {
-		b.WriteByte('=')
-	}
-	for i := range len(word) {
-		switch c := word[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-			b.WriteByte(c)
-		default:
-			b.Write([]byte{'=', hex[c>>4], hex[c&15]})
-		}
-	}
 }
 
 // Live is a row among the live views.

@@ -40,6 +40,7 @@ var roles = map[string]role{
 	"events/drawn":    value,
 	"events/ident":    value,
 	"events/money":    value,
+	"events/subject":  value,
 	"events/term":     value,
 
 	"events/stated": rule,
