@@ -1,14 +1,11 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"connectrpc.com/connect"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/strictjson"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -19,20 +16,12 @@ type jsonCodec struct{}
 
 func (jsonCodec) Name() string { return "json" }
 
-// Marshal writes the names of the schema, zeros and empty lists. The bytes are the same from every build; protojson's are not.
 func (jsonCodec) Marshal(v any) ([]byte, error) {
 	m, ok := v.(proto.Message)
 	if !ok {
 		return nil, fmt.Errorf("%T is no message", v)
 	}
-	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	var b bytes.Buffer
-	b.Grow(len(text))
-	err = json.Compact(&b, text)
-	return b.Bytes(), err
+	return strictjson.Marshal(m)
 }
 
 func (jsonCodec) Unmarshal(text []byte, v any) error {

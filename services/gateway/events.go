@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/allied-ledger/allied/events/donor"
@@ -19,7 +18,6 @@ import (
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/allied-ledger/allied/services/internal/remotelog"
-	"google.golang.org/protobuf/types/known/structpb"
 )
 
 // The bounds of a page of events.
@@ -91,7 +89,7 @@ func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv
 		if r.Kind != "" && !strings.HasPrefix(e.Stream, r.Kind+"-") {
 			continue
 		}
-		if event := loggedEvent(e); passes(r, event) {
+		if event := readable.Logged(e); passes(r, event) {
 			recordBytes += len(e.Bytes)
 			out.Events = append(out.Events, event)
 		}
@@ -137,63 +135,4 @@ func checkEvents(r *apiv1.EventsRequest) error {
 		types[i] = lastPart(name)
 	}
 	return checkWord("type", r.Type, slices.Compact(slices.Sorted(slices.Values(types))))
-}
-
-func loggedEvent(e es.Entry) *apiv1.LoggedEvent {
-	in := readable.NewEntry(e, true)
-	out := &apiv1.LoggedEvent{
-		Position: in.Position, Ordinal: in.Ordinal, Stream: in.Stream, Revision: in.Revision, EventId: in.EventID, Type: in.Type,
-		RecordedAt: in.RecordedAt, Error: in.Error,
-	}
-	if in.Error != "" {
-		return out
-	}
-	envelope, err := structOf(in.Envelope)
-	if err != nil {
-		out.Error = "envelope: " + err.Error()
-		return out
-	}
-	event, err := structOf(in.Event)
-	if err != nil {
-		out.Error = "event: " + err.Error()
-		return out
-	}
-	out.Envelope, out.Event = envelope, event
-	return out
-}
-
-func structOf(o readable.Object) (*structpb.Struct, error) {
-	out := &structpb.Struct{Fields: map[string]*structpb.Value{}}
-	for _, m := range o {
-		v, err := valueOf(m.Value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", m.Name, err)
-		}
-		out.Fields[m.Name] = v
-	}
-	return out, nil
-}
-
-// valueOf keeps whole numbers exact: those of 64 bits are text, as everywhere in the JSON of the schema.
-func valueOf(v any) (*structpb.Value, error) {
-	switch x := v.(type) {
-	case readable.Object:
-		fields, err := structOf(x)
-		return structpb.NewStructValue(fields), err
-	case []any:
-		list := &structpb.ListValue{}
-		for i, element := range x {
-			v, err := valueOf(element)
-			if err != nil {
-				return nil, fmt.Errorf("[%d]: %w", i, err)
-			}
-			list.Values = append(list.Values, v)
-		}
-		return structpb.NewListValue(list), nil
-	case int64:
-		return structpb.NewStringValue(strconv.FormatInt(x, 10)), nil
-	case uint64:
-		return structpb.NewStringValue(strconv.FormatUint(x, 10)), nil
-	}
-	return structpb.NewValue(v) // text, truth and whole numbers of 32 bits
 }

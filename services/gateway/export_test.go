@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/services/client"
+	"github.com/allied-ledger/allied/services/internal/readable"
 )
 
 // The bounds that tests meet.
@@ -26,6 +27,6 @@ func NewImpatient(ledger *client.Client, bodyWait time.Duration) (http.Handler, 
 }
 
 var (
-	LoggedEvent = loggedEvent
+	LoggedEvent = readable.Logged
 	Fill        = fill
 )

@@ -1,4 +1,4 @@
-// Package strictjson reads a message from JSON, and says where the JSON is wrong and what was meant.
+// Package strictjson is the JSON of the schema: it writes a message as JSON, and reads one and says where the JSON is wrong and what was meant.
 package strictjson
 
 import (
@@ -51,6 +51,18 @@ func Place(text []byte, offset int) (line, column int) {
 	before := text[:offset]
 	begin := bytes.LastIndexByte(before, '\n') + 1
 	return bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(before[begin:]) + 1
+}
+
+// Marshal writes the names of the schema, zeros and empty lists. The bytes are the same from every build; protojson's are not.
+func Marshal(m proto.Message) ([]byte, error) {
+	text, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.Grow(len(text))
+	err = json.Compact(&b, text)
+	return b.Bytes(), err
 }
 
 // Unmarshal reads one JSON object into an empty message. Its error is an *Error.
