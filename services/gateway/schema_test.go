@@ -14,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
+	"github.com/allied-ledger/allied/projections/timeline"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -41,6 +42,8 @@ func TestTheSchemaIsThatOfTheViews(t *testing.T) {
 		{payments.Detail{}, &apiv1.PaymentResponse{}},
 		{exceptions.ListRequest{}, &apiv1.ExceptionsRequest{}},
 		{exceptions.Listing{}, &apiv1.ExceptionsResponse{}},
+		{timeline.Request{}, &apiv1.TimelineRequest{}},
+		{timeline.Report{}, &apiv1.TimelineResponse{}},
 	} {
 		compare(t, reflect.TypeOf(pair.view), pair.message.ProtoReflect().Descriptor())
 	}
@@ -98,7 +101,11 @@ func TestAnswersAreTheViews(t *testing.T) {
 		{"Balances", `{"basis":"donor_stated","stages":["committed","allocated","handed_over"],"reached":true,"by":["donor","beneficiary","category","instrument","evidence"]}`},
 		{"Balances", `{"basis":"donor_stated","stages":["committed","allocated"],"category_depth":1}`},
 		{"Balances", `{"basis":"quantity","stages":["dispatched"],"by":["donor"],"instruments":["all"]}`},
+		{"Balances", `{"basis":"donor_stated","stages":["committed"],"group":"NATO","group_on":"2022-02-24"}`},
+		{"Timeline", `{"basis":"donor_stated","stages":["committed","allocated","handed_over"],"reached":true,"by":["month","donor","beneficiary","category","instrument","evidence"]}`},
+		{"Timeline", `{"basis":"donor_stated","stages":["committed","allocated"],"by":["month"],"from":"2022-03","to":"2023-12","group":"EU","group_on":"2022-02-24"}`},
 		{"Pledges", `{"limit":60}`},
+		{"Pledges", `{"text":"generators","group":"NORDIC","group_on":"2022-02-24"}`},
 		{"Pledges", `{"over":true}`},
 		{"Pledge", `{"id":"7d1f5a30-0000-4000-8000-000000000001"}`},
 		{"Shipments", `{}`},

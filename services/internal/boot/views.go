@@ -17,6 +17,7 @@ import (
 	"github.com/allied-ledger/allied/projections/shipments"
 	"github.com/allied-ledger/allied/projections/sink/postgres"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
+	"github.com/allied-ledger/allied/projections/timeline"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/internal/health"
@@ -51,7 +52,7 @@ type views struct {
 var LiveBalances = live.View{Bucket: "balances", Spec: balances.Spec, Key: balances.LiveKey, Value: balances.LiveValue}
 
 // created are the views of a ledger, in the order in which a state hash takes them.
-var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New}
+var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New}
 
 // Projections are the views of an empty log, in the order in which a state hash takes them.
 func Projections() []engine.Projection {
@@ -234,18 +235,20 @@ func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 		serveView(s, kept, "payments", payments.Spec, await, func(q payments.ListRequest) es.Position { return q.AtLeast }, payments.List),
 		serveView(s, kept, "payment", payments.Spec, await, func(q payments.ShowRequest) es.Position { return q.AtLeast }, payments.Show),
 		serveView(s, kept, "exceptions", exceptions.Spec, await, func(q exceptions.ListRequest) es.Position { return q.AtLeast }, exceptions.List),
+		serveView(s, kept, "timeline", timeline.Spec, await, func(q timeline.Request) es.Position { return q.AtLeast }, timeline.Query),
 	)
 }
 
-// AwaitViews returns once every view of a ledger holds a position, wherever it is served. The view balances is asked by a basis; the others
-// list a page.
+// AwaitViews returns once every view of a ledger holds a position, wherever it is served. Views of sums are asked by a basis; the others list
+// a page.
 func AwaitViews(ctx context.Context, ledger *client.Client, at es.Position) error {
 	for _, spec := range Specs() {
 		var ask any = struct {
 			Limit   int         `json:"limit"`
 			AtLeast es.Position `json:"at_least"`
 		}{1, at}
-		if spec.Name == balances.Spec.Name {
+		switch spec.Name {
+		case balances.Spec.Name, timeline.Spec.Name:
 			ask = balances.Request{Basis: balances.Quantity, Stages: []string{"announced"}, AtLeast: at}
 		}
 		var answer json.RawMessage

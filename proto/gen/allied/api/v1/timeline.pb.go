@@ -192,11 +192,12 @@ type TimelineResponse struct {
 	Ordinal  uint64                 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
 	Basis    string                 `protobuf:"bytes,3,opt,name=basis,proto3" json:"basis,omitempty"`
 	// How many values are undisclosed among what the rows sum, each once.
-	Unknown int64             `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Unknown int64 `protobuf:"varint,4,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// What instruments would add, to the rows and to what is undated.
 	LeftOut []*BalanceLeftOut `protobuf:"bytes,5,rep,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
 	// By month, then as balances are.
 	Rows []*TimelineRow `protobuf:"bytes,6,rep,name=rows,proto3" json:"rows,omitempty"`
-	// What happened on a day that nobody knows: in no month, and no part of rows. Without dimensions, whatever was asked for.
+	// What happened on a day that nobody knows: in no month, and no part of rows. Without dimensions and bounds, whatever was asked for.
 	Undated     []*TimelineRow `protobuf:"bytes,7,rep,name=undated,proto3" json:"undated,omitempty"`
 	NotReported []string       `protobuf:"bytes,8,rep,name=not_reported,json=notReported,proto3" json:"not_reported,omitempty"`
 	// Of the group asked for.
