@@ -109,16 +109,17 @@ func (s *service) Entries(ctx context.Context, r *apiv1.EntriesRequest) (*apiv1.
 	return ask(ctx, s, "entries", r, &apiv1.EntriesResponse{})
 }
 
-func (s *service) Terms(ctx context.Context, r *apiv1.TermsRequest) (*apiv1.TermsResponse, error) {
-	return ask(ctx, s, "terms", r, &apiv1.TermsResponse{})
-}
-
 // ask puts a request to a view. The names of the schema are those of the view's JSON, both ways: a field that the view does not have is
-// refused there, and one that the schema does not have fails here, so that none is dropped.
+// refused there, and one that the schema does not have fails here, so that none is dropped. A view has no clock: a group of donors is that of
+// today where the request names no day.
 func ask[R proto.Message](ctx context.Context, s *service, view string, request proto.Message, reply R) (R, error) {
 	var none R
+	fields := members(request)
+	if fields["group"] != nil && fields["group_on"] == nil {
+		fields["group_on"] = today()
+	}
 	var answer json.RawMessage
-	if err := s.ledger.Query(ctx, view, members(request), &answer); err != nil {
+	if err := s.ledger.Query(ctx, view, fields, &answer); err != nil {
 		return none, err
 	}
 	if err := protojson.Unmarshal(answer, reply); err != nil {
