@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ Bases: ` + wrapped(balances.Bases(), 120),
 				return usagef("which amounts, and where? Amounts of two bases never add, nor do two stages: " +
 					"name them, such as --basis donor_stated --stage committed")
 			}
-			req.Reached, req.AtLeast = reached, es.Position(atLeast)
+			req.Reached, req.AtLeast, req.GroupOn = reached, es.Position(atLeast), groupDay(req.Group, req.GroupOn)
 			return c.balances(cmd.Context(), req)
 		},
 	}
@@ -59,6 +60,7 @@ Bases: ` + wrapped(balances.Bases(), 120),
 	flags.StringVar(&req.Beneficiary, "beneficiary", "", "only this beneficiary, such as UKR")
 	flags.StringVar(&req.Category, "category", "", "only this category and what is below it, such as MIL")
 	flags.StringVar(&req.Asset, "asset", "", "only this asset, such as EUR/2@tracker")
+	groupFlags(flags, &req.Group, &req.GroupOn)
 	flags.Uint64Var(&atLeast, "at-least", 0, "a position that the answer must hold, such as an answer of submit named")
 	return cmd
 }
@@ -177,6 +179,9 @@ func printBalances(req balances.Request, report *balances.Report) (*printout, er
 // balanceNotes says what the figures are true for, and what they leave out.
 func balanceNotes(report *balances.Report, measure string) []string {
 	notes := []string{fmt.Sprintf("basis %s, %s, at position %d (ordinal %d)", report.Basis, measure, report.Position, report.Ordinal)}
+	if report.GroupOn != "" {
+		notes = append(notes, fmt.Sprintf("members on %s: %s", report.GroupOn, cmp.Or(strings.Join(report.Members, ", "), "none")))
+	}
 	if len(report.NotReported) > 0 {
 		notes = append(notes, fmt.Sprintf("not reported: %s (no fact says anything of it, which is not zero)", strings.Join(report.NotReported, ", ")))
 	}

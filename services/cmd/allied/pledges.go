@@ -27,7 +27,7 @@ func (c *cli) pledgesCommand() *cobra.Command {
   allied pledges --category MIL.ARTY -o csv`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			req.AtLeast = es.Position(atLeast)
+			req.AtLeast, req.GroupOn = es.Position(atLeast), groupDay(req.Group, req.GroupOn)
 			return c.pledges(cmd.Context(), req, int(limit))
 		},
 	}
@@ -38,6 +38,8 @@ func (c *cli) pledgesCommand() *cobra.Command {
 	flags.StringVar(&req.Status, "status", "", "only pledges that are "+strings.Join(pledges.Statuses(), ", or "))
 	flags.StringVar(&req.Flag, "flag", "", "only pledges with this flag, such as synthetic")
 	flags.StringVar(&req.ExternalID, "external-id", "", "only pledges with this outside id")
+	flags.StringVar(&req.Text, "text", "", "only pledges with this text in their title, a line's title or an outside id, in whatever case")
+	groupFlags(flags, &req.Group, &req.GroupOn)
 	flags.BoolVar(&req.Over, "over", false, "only pledges of which something stands beyond a cap")
 	flags.UintVar(&limit, "limit", 0, "at most so many pledges (0: all)")
 	atLeastFlag(flags, &atLeast)
