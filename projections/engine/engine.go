@@ -26,8 +26,8 @@ import (
 // An error from Fold or Flush leaves the projection unusable: it is dropped, and a new one is restored from what is committed.
 type Projection interface {
 	Spec() Spec
-	// Restore takes back one committed row. It is called for every row of every table, in the order of Spec and of the keys, before the
-	// first Fold. The row may be kept.
+	// Restore takes back one committed row. It is called for every row of every table but those of the log, in the order of Spec and of the
+	// keys, before the first Fold. The row may be kept.
 	Restore(table int, row Row) error
 	// Fold applies the next fact. It never changes or keeps the fact.
 	Fold(f *es.Fact) error
@@ -55,6 +55,9 @@ type Table struct {
 	// Hidden tables hold what Fold needs and no reader should see, such as registers. They are restored and compared, and do not enter
 	// the state hash.
 	Hidden bool
+	// Log tables hold what single events said, under their ordinals: rows are added, and Fold needs none of them again. They are compared,
+	// but not restored; and since they tell of one log and not only of its facts, they do not enter the state hash.
+	Log bool
 	// About says to a person what a row is; empty where the table is hidden. What is said is not part of the fingerprint.
 	About string
 }

@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Hash is the state hash of views: SHA-256 over, for each spec in the given order and each table that is not hidden in the order of the
-// spec, the table's name as a text value and its rows in key order, each value as its length in four bytes and its canonical text. It
-// knows no position, no log id and no time of recording, so every true copy of a log gives the same.
+// Hash is the state hash of views: SHA-256 over, for each spec in the given order and each table that is neither hidden nor of the log in the
+// order of the spec, the table's name as a text value and its rows in key order, each value as its length in four bytes and its canonical
+// text. It knows no position, no log id and no time of recording, so every true copy of a log gives the same.
 func Hash(ctx context.Context, s Snapshot, specs ...Spec) (string, error) {
 	h := sha256.New()
 	var buf []byte
 	for _, spec := range specs {
 		for _, t := range spec.Tables {
-			if t.Hidden {
+			if t.Hidden || t.Log {
 				continue
 			}
 			h.Write(TextOf(t.Name).append(buf[:0]))

@@ -306,6 +306,9 @@ func Load(ctx context.Context, views Views, p Projection) error {
 	spec := p.Spec()
 	return views.View(ctx, func(s Snapshot) error {
 		for i, t := range spec.Tables {
+			if t.Log {
+				continue
+			}
 			for row, err := range s.Scan(ctx, t, Range{}) {
 				if err == nil {
 					if err = p.Restore(i, row); err != nil {

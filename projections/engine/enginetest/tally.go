@@ -13,10 +13,11 @@ import (
 )
 
 // Tally is a projection for tests of the engine: per stream how many events it has, what lines were announced, and a hidden digest that
-// depends on the order of events.
+// depends on the order of events, and a row of the log for each event.
 type Tally struct {
 	streams map[string]*tally
 	changed map[string]bool
+	log     []engine.Row
 }
 
 type tally struct {
@@ -42,6 +43,9 @@ var TallySpec = engine.Spec{Name: "tally", Version: 1, Tables: []engine.Table{
 	{Name: "tally_state", Key: 1, Hidden: true, Columns: []engine.Column{
 		{Name: "stream", Kind: engine.Text}, {Name: "state", Kind: engine.Bytes},
 	}},
+	{Name: "tally_log", Key: 1, Log: true, Columns: []engine.Column{
+		{Name: "ordinal", Kind: engine.Int}, {Name: "position", Kind: engine.Int}, {Name: "stream", Kind: engine.Text},
+	}},
 }}
 
 // Spec implements engine.Projection.
@@ -49,6 +53,9 @@ func (p *Tally) Spec() engine.Spec { return TallySpec }
 
 // Restore implements engine.Projection.
 func (p *Tally) Restore(table int, row engine.Row) error {
+	if table > 1 {
+		return fmt.Errorf("row %v of the log is restored", row)
+	}
 	stream := row[0].Text()
 	if table == 0 {
 		p.streams[stream] = &tally{donor: row[1].Text(), events: row[2].Int(), total: row[3].Amount()}
@@ -71,6 +78,7 @@ func (p *Tally) Fold(f *es.Fact) error {
 	}
 	t.events++
 	p.changed[f.Stream] = true
+	p.log = append(p.log, engine.Row{engine.IntOf(int64(f.Ordinal)), engine.IntOf(int64(f.Position)), engine.TextOf(f.Stream)})
 	t.state = append(t.state, byte(len(t.state)*31+len(f.Type))^byte(f.Revision))
 	e, ok := f.Event.(*eventv1.PledgeAnnounced)
 	if !ok {
@@ -112,5 +120,11 @@ func (p *Tally) Flush(yield func(table int, row engine.Row) error) error {
 		}
 	}
 	clear(p.changed)
+	for _, row := range p.log {
+		if err := yield(2, row); err != nil {
+			return err
+		}
+	}
+	p.log = nil
 	return nil
 }
