@@ -216,8 +216,11 @@ func (r *ListRequest) check() (*filter, error) {
 	if err := words.Check("status", f.status, Statuses()); err != nil {
 		return nil, err
 	}
-	if err := f.checkStream(); err != nil {
-		return nil, err
+	if r.Stream != "" {
+		var err error
+		if f.streams, err = listing.Streams("stream", r.Stream, pledge.Kind, shipment.Kind, payment.Kind); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if r.RaisedBefore != "" {
@@ -230,31 +233,6 @@ func (r *ListRequest) check() (*filter, error) {
 	}
 	f.page, err = listing.CheckPage(Spec.Name, r.Limit, r.Cursor)
 	return f, err
-}
-
-// checkStream finds the streams that the request's may mean.
-func (f *filter) checkStream() error {
-	if f.Stream == "" {
-		return nil
-	}
-	text := strings.ToLower(f.Stream)
-	kinds := []string{pledge.Kind, shipment.Kind, payment.Kind}
-	streams := []string{text}
-	for _, kind := range kinds {
-		streams = append(streams, kind+"-"+text)
-	}
-	for _, stream := range streams {
-		if kind, _, err := es.ParseStream(stream); err == nil && slices.Contains(kinds, kind) {
-			f.streams = append(f.streams, stream)
-		}
-	}
-	if f.streams == nil {
-		return &es.Refusal{
-			Code: "bad_stream", Field: "stream", Reason: fmt.Sprintf("%q is no stream of a pledge, shipment or payment", f.Stream),
-			Remedy: "name it as pledge-<uuid>, shipment-<uuid> or payment-<uuid>, or by the UUID alone",
-		}
-	}
-	return nil
 }
 
 func (f *filter) checkAmount() error {

@@ -191,7 +191,7 @@ func (p *Projection) describe(a *account, f *es.Fact) {
 		a.name(e.Title)
 		l := p.open(a, e.Line, stage(eventv1.Stage_STAGE_ALLOCATED), e.Title, effective)
 		for _, it := range e.Items {
-			l.flags = withFlags(l.flags, it.Flags)
+			l.flags = words.Flags(l.flags, it.Flags)
 			a.flag(it.Flags)
 			p.cite(a, it.Sources)
 		}
@@ -223,7 +223,7 @@ func (p *Projection) open(a *account, in *eventv1.Line, stage, title, effective 
 	}
 	l := &line{
 		stream: a.stream, number: int64(len(a.lines)) + 1, id: id(in.GetLine()), stage: stage, title: title, category: in.GetCategory(),
-		instrument: words.Instrument(in.GetInstrument()), control: in.GetControlAsset(), effective: effective, flags: withFlags(nil, in.GetFlags()),
+		instrument: words.Instrument(in.GetInstrument()), control: in.GetControlAsset(), effective: effective, flags: words.Flags(nil, in.GetFlags()),
 	}
 	a.lines = append(a.lines, l)
 	a.byID[l.id] = l
@@ -247,20 +247,7 @@ func (a *account) name(title string) {
 	}
 }
 
-func (a *account) flag(flags []*eventv1.Flag) { a.flags = withFlags(a.flags, flags) }
-
-// withFlags adds the codes of flags, in order and each once.
-func withFlags(codes []string, flags []*eventv1.Flag) []string {
-	for _, f := range flags {
-		// As a reader will find them again: a code with a blank, which none should have, is two.
-		for _, code := range strings.Fields(engine.TextOf(f.GetCode()).Text()) {
-			if at, found := slices.BinarySearch(codes, code); !found {
-				codes = slices.Insert(codes, at, code)
-			}
-		}
-	}
-	return codes
-}
+func (a *account) flag(flags []*eventv1.Flag) { a.flags = words.Flags(a.flags, flags) }
 
 // cite keeps what outside ids the pledge is known by.
 func (p *Projection) cite(a *account, sources []*eventv1.Source) {

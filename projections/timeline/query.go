@@ -2,16 +2,12 @@ package timeline
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
-	"github.com/allied-ledger/allied/events/dates"
-	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/listing"
 	"github.com/allied-ledger/allied/projections/internal/sums"
 	"github.com/allied-ledger/allied/projections/internal/tally"
-	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
 // Request asks what came to the stages, and how what stands there changed, within months. It may report by month too; without it, all
@@ -47,7 +43,7 @@ func Query(ctx context.Context, s engine.Snapshot, req Request) (*Report, error)
 	if err != nil {
 		return nil, err
 	}
-	if err := req.checkMonths(); err != nil {
+	if err := sums.CheckMonths(req.From, req.To); err != nil {
 		return nil, err
 	}
 	at, err := listing.Checkpoint(ctx, s, Spec, req.AtLeast)
@@ -94,22 +90,4 @@ func (r *Request) report(sum *sums.Sums, at engine.Checkpoint) (*Report, error) 
 		out.Undated = append(out.Undated, Row{Row: l.Row})
 	}
 	return out, err
-}
-
-// checkMonths refuses bounds that are no months, or that nothing is within.
-func (r *Request) checkMonths() error {
-	for _, bound := range []struct{ field, text string }{{"from", r.From}, {"to", r.To}} {
-		if bound.text == "" {
-			continue
-		}
-		if e, err := dates.Parse(bound.text); err != nil || e.Precision != eventv1.Precision_PRECISION_MONTH {
-			return &es.Refusal{Code: "bad_date", Field: bound.field, Reason: fmt.Sprintf("%q is not a month", bound.text), Remedy: "give a month such as 2022-02"}
-		}
-	}
-	if r.To != "" && r.From > r.To {
-		return &es.Refusal{
-			Code: "contradiction", Field: "to", Reason: fmt.Sprintf("no month is within %s and %s", r.From, r.To), Remedy: "give the first month as from, and the last as to",
-		}
-	}
-	return nil
 }

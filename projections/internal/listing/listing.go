@@ -32,18 +32,23 @@ type Page struct {
 
 // CheckPage reads the limit and cursor of a request to a view. Errors are *es.Refusal.
 func CheckPage(view string, limit int, cursor string) (Page, error) {
+	limit, err := Limit(limit)
+	if err != nil {
+		return Page{}, err
+	}
+	p := Page{view: view, limit: limit}
+	p.after, err = ParseCursor[place](view, cursor)
+	return p, err
+}
+
+// Limit is how many rows a page has of which a request names the limit. Its error is an *es.Refusal.
+func Limit(limit int) (int, error) {
 	if limit < 0 || limit > pageRowsMax {
-		return Page{}, &es.Refusal{
+		return 0, &es.Refusal{
 			Code: "out_of_range", Field: "limit", Reason: fmt.Sprintf("%d is not within 1 and %d", limit, pageRowsMax), Remedy: "ask for the next page by its cursor",
 		}
 	}
-	p := Page{view: view, limit: cmp.Or(limit, pageRows)}
-	if cursor == "" {
-		return p, nil
-	}
-	var err error
-	p.after, err = parseCursor(view, cursor)
-	return p, err
+	return cmp.Or(limit, pageRows), nil
 }
 
 // Columns are where a table keeps what its rows are listed by: by donor, then by the first number or day, then by stream.
@@ -66,7 +71,7 @@ func (p Page) Cut(rows []engine.Row, c Columns) (page []engine.Row, next string)
 	}
 	if len(rows) > p.limit {
 		rows = rows[:p.limit]
-		next = c.place(rows[p.limit-1]).cursor(p.view)
+		next = Cursor(p.view, c.place(rows[p.limit-1]))
 	}
 	return rows, next
 }
@@ -96,22 +101,27 @@ func (p place) compare(o place) int {
 	return cmp.Or(cmp.Compare(p.Donor, o.Donor), cmp.Compare(p.First, o.First), cmp.Compare(p.Stream, o.Stream))
 }
 
-// cursor is what a cursor says. It names its view: in another, its place would be before all rows or behind them.
-type cursor struct {
-	View string `json:"v"`
-	place
+// cursor is what a cursor says. It names its view: in another, its place would mean something else.
+type cursor[P any] struct {
+	View  string `json:"v"`
+	Place P      `json:"p"`
 }
 
-func (p place) cursor(view string) string {
-	b, err := json.Marshal(cursor{view, p})
+// Cursor writes a place where a page of a view ends. P holds texts and numbers.
+func Cursor[P any](view string, at P) string {
+	b, err := json.Marshal(cursor[P]{view, at})
 	if err != nil {
-		panic(err) // texts and a number always encode
+		panic(err) // texts and numbers always encode
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func parseCursor(view, text string) (*place, error) {
-	var c cursor
+// ParseCursor reads what Cursor wrote; nil where there is none. Its error is an *es.Refusal.
+func ParseCursor[P any](view, text string) (*P, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var c cursor[P]
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
 		err = json.Unmarshal(b, &c)
@@ -121,7 +131,7 @@ func parseCursor(view, text string) (*place, error) {
 			Code: "bad_cursor", Field: "cursor", Reason: fmt.Sprintf("%q is not the end of a page of %s", text, view), Remedy: "use the next of the page before, or none",
 		}
 	}
-	return &c.place, nil
+	return &c.Place, nil
 }
 
 // Checkpoint is where a view stands; one that is not yet where a request wants it is refused with an *es.Refusal.
@@ -164,6 +174,26 @@ func Pledge(field, id string) (string, error) {
 	return "", &es.Refusal{
 		Code: "bad_stream", Field: field, Reason: fmt.Sprintf("%q is not a pledge's stream", id), Remedy: "name it as pledge-<uuid>, or by the UUID alone",
 	}
+}
+
+// Streams are the streams of some kinds that a filter may mean, which names one, or its UUID alone; what can be none is refused with an
+// *es.Refusal.
+func Streams(field, id string, kinds ...string) (streams []string, err error) {
+	text := strings.ToLower(id)
+	for _, kind := range kinds {
+		for _, stream := range []string{text, kind + "-" + text} {
+			if of, _, err := es.ParseStream(stream); err == nil && of == kind {
+				streams = append(streams, stream)
+			}
+		}
+	}
+	if streams == nil {
+		return nil, &es.Refusal{
+			Code: "bad_stream", Field: field, Reason: fmt.Sprintf("%q is no stream of kind %s", id, strings.Join(kinds, " or ")),
+			Remedy: fmt.Sprintf("name it as %s-<uuid>, or by the UUID alone", strings.Join(kinds, "-<uuid> or ")),
+		}
+	}
+	return streams, nil
 }
 
 // StreamsWhere names the streams, which are the first column, of a table's rows that match.

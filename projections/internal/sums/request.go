@@ -7,9 +7,11 @@ import (
 
 	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/category"
+	"github.com/allied-ledger/allied/events/dates"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/internal/tally"
 	"github.com/allied-ledger/allied/projections/internal/words"
+	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
 // Request asks for sums. Basis and Stages are required: amounts of two bases never add, and no two rungs are collapsed.
@@ -41,7 +43,7 @@ type Request struct {
 // passes tells whether a row is within the request, whatever its instrument.
 func (s *Sums) passes(row *tally.Row) bool {
 	r := s.request
-	rung, _ := rungOf(row.Stage)
+	rung, _ := Rung(row.Stage)
 	return row.Basis == s.basis && slices.Contains(r.Stages, rung) &&
 		(r.Donor == "" || row.Donor == r.Donor) &&
 		words.Among(s.members, row.Donor) &&
@@ -49,6 +51,9 @@ func (s *Sums) passes(row *tally.Row) bool {
 		words.Within(row.Category, r.Category) &&
 		(r.Asset == "" || row.Asset == r.Asset || row.Asset == "")
 }
+
+// Counts tells whether a row is within the request, and its instrument enters the sums.
+func (s *Sums) Counts(row *tally.Row) bool { return s.passes(row) && s.request.counts(row.Instrument) }
 
 func (r *Request) counts(instrument string) bool {
 	if len(r.Instruments) == 0 {
@@ -59,7 +64,7 @@ func (r *Request) counts(instrument string) bool {
 
 // group is what a row is summed under.
 func (r *Request) group(row *tally.Row) group {
-	rung, evidence := rungOf(row.Stage)
+	rung, evidence := Rung(row.Stage)
 	g := group{stage: rung}
 	for _, by := range r.By {
 		switch by {
@@ -145,4 +150,22 @@ func (r *Request) checkBasis() (string, error) {
 		return "", nil
 	}
 	return implied, nil
+}
+
+// CheckMonths refuses bounds, in fields called from and to, that are no months, or that nothing is within.
+func CheckMonths(from, to string) error {
+	for _, bound := range []struct{ field, text string }{{"from", from}, {"to", to}} {
+		if bound.text == "" {
+			continue
+		}
+		if e, err := dates.Parse(bound.text); err != nil || e.Precision != eventv1.Precision_PRECISION_MONTH {
+			return &es.Refusal{Code: "bad_date", Field: bound.field, Reason: fmt.Sprintf("%q is not a month", bound.text), Remedy: "give a month such as 2022-02"}
+		}
+	}
+	if to != "" && from > to {
+		return &es.Refusal{
+			Code: "contradiction", Field: "to", Reason: fmt.Sprintf("no month is within %s and %s", from, to), Remedy: "give the first month as from, and the last as to",
+		}
+	}
+	return nil
 }

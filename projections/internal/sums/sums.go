@@ -80,6 +80,12 @@ func Begin(r *Request, dimensions []string) (*Sums, error) {
 	return &Sums{request: r, basis: basis, members: members, silent: slices.Clone(r.Stages), rows: table{}, undated: table{}, leftOut: table{}}, nil
 }
 
+// Members of the group that is asked for; nil where none is.
+func (s *Sums) Members() []string { return s.members }
+
+// Basis is that of the rows that can pass; empty for quantities.
+func (s *Sums) Basis() string { return s.basis }
+
 // Within is where the rows lie that can pass.
 func (s *Sums) Within() (within engine.Range) {
 	if s.request.Donor != "" {
@@ -101,13 +107,13 @@ func (s *Sums) AddUndated(row *tally.Row) error {
 	if !s.passes(row) {
 		return nil
 	}
-	rung, _ := rungOf(row.Stage)
+	rung, _ := Rung(row.Stage)
 	return s.add(s.undated, group{stage: rung}, row)
 }
 
 // add adds a row that passes to a table, or to what is left out.
 func (s *Sums) add(to table, g group, row *tally.Row) error {
-	rung, _ := rungOf(row.Stage)
+	rung, _ := Rung(row.Stage)
 	switch {
 	case s.request.counts(row.Instrument):
 	case len(s.request.Instruments) == 0:

@@ -10,19 +10,25 @@ import (
 // Quantity is the word for the basis of amounts that are no money.
 const Quantity = "quantity"
 
+// The words for the evidence of what is handed over.
+const (
+	Signed = "signed"
+	Claim  = "claim"
+)
+
 // Stages are the words that a request may name: the ladder from its lowest rung, then the accounts beside it. What is claimed is a part of
 // what is handed over, told apart by its evidence.
 func Stages() []string {
 	return slices.DeleteFunc(words.Stages(), func(s string) bool { return s == words.Claimed })
 }
 
-// rungOf is the stage under which a row's stage is asked for, and the evidence where the rung is told apart by it.
-func rungOf(stage string) (rung, evidence string) {
+// Rung is the stage under which a row's stage is asked for, and the evidence where the rung is told apart by it.
+func Rung(stage string) (rung, evidence string) {
 	switch stage {
 	case words.HandedOver:
-		return stage, "signed"
+		return stage, Signed
 	case words.Claimed:
-		return words.HandedOver, "claim"
+		return words.HandedOver, Claim
 	}
 	return stage, ""
 }

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/allied-ledger/allied/events/asset"
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/events/money"
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/internal/registers"
-	"github.com/allied-ledger/allied/projections/internal/words"
 )
 
 // Columns declare what the rows of a tally are told apart by; a tally by months has month, which is text, behind them. The reached and the
@@ -56,23 +54,23 @@ type Row struct {
 // Tally folds pledges, and what draws on them, into its rows. All are in memory, some hundred bytes each.
 type Tally struct {
 	spec      engine.Spec
+	monthly   bool
 	rows      map[Key]*Row
 	changed   []*Row
 	registers *registers.Registers
-	bases     map[string]string // of assets
-	months    map[int]string    // nil in a tally without months
+	keys      Keys
 	journal   posting.Journal
 }
 
 // New returns the tally of an empty log. The spec's tables are one of Columns and that of registers.
 func New(spec engine.Spec) *Tally {
-	return &Tally{spec: spec, rows: map[Key]*Row{}, registers: registers.New(), bases: map[string]string{}}
+	return &Tally{spec: spec, rows: map[Key]*Row{}, registers: registers.New(), keys: NewKeys()}
 }
 
 // NewMonthly returns the tally of an empty log by the months in which facts happened.
 func NewMonthly(spec engine.Spec) *Tally {
 	t := New(spec)
-	t.months = map[int]string{}
+	t.monthly = true
 	return t
 }
 
@@ -111,22 +109,21 @@ func (t *Tally) Fold(f *es.Fact) error {
 // post adds the journal to the rows.
 func (t *Tally) post(f *es.Fact) error {
 	k := Key{Donor: f.Envelope.GetDonor(), Beneficiary: f.Envelope.GetBeneficiary()}
-	if t.months != nil {
-		k.Month = t.month(f.Envelope.GetEffective())
+	if t.monthly {
+		k.Month = t.keys.Month(f.Envelope.GetEffective())
 	}
 	for i := range t.journal.Postings {
 		leg := &t.journal.Postings[i]
-		basis, err := t.basis(leg.Asset)
-		if err != nil {
+		if err := t.keys.OfPosting(&k, leg); err != nil {
 			return err
 		}
-		k.Category, k.Instrument, k.Stage, k.Basis, k.Asset = leg.Category, words.Instrument(leg.Instrument), words.Stage(leg.Account), basis, leg.Asset
 		if err := t.row(k).add(leg); err != nil {
 			return fmt.Errorf("%s of %s %s in %s: %w", t.spec.Name, k.Donor, k.Stage, k.Asset, err)
 		}
 	}
-	for _, u := range t.journal.Unknowns {
-		k.Category, k.Instrument, k.Stage, k.Basis, k.Asset = u.Category, words.Instrument(u.Instrument), words.Stage(posting.In(u.Stage)), u.Basis, ""
+	for i := range t.journal.Unknowns {
+		u := &t.journal.Unknowns[i]
+		t.keys.OfUnknown(&k, u)
 		t.row(k).Unknown += int64(u.Delta)
 	}
 	return nil
@@ -156,21 +153,6 @@ func (t *Tally) row(k Key) *Row {
 	return r
 }
 
-// basis returns the valuation basis of an asset. The assets seen are remembered: reading one again for every leg would cost more than all
-// the rest of a fold.
-func (t *Tally) basis(text string) (string, error) {
-	basis, ok := t.bases[text]
-	if !ok {
-		a, err := asset.Parse(text)
-		if err != nil {
-			return "", err
-		}
-		basis = a.Basis
-		t.bases[text] = basis
-	}
-	return basis, nil
-}
-
 // Flush implements engine.Projection.
 func (t *Tally) Flush(yield func(table int, row engine.Row) error) error {
 	slices.SortFunc(t.changed, func(a, b *Row) int { return a.compare(b.Key) })
@@ -180,7 +162,7 @@ func (t *Tally) Flush(yield func(table int, row engine.Row) error) error {
 		for _, text := range [...]string{r.Donor, r.Beneficiary, r.Category, r.Instrument, r.Stage, r.Basis, r.Asset} {
 			row = append(row, engine.TextOf(text))
 		}
-		if t.months != nil {
+		if t.monthly {
 			row = append(row, engine.TextOf(r.Month))
 		}
 		row = append(row, engine.AmountOf(r.Reached), engine.AmountOf(r.Standing), engine.IntOf(r.Unknown))

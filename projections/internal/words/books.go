@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/allied-ledger/allied/events/posting"
 	"github.com/allied-ledger/allied/events/term"
+	"github.com/allied-ledger/allied/projections/engine"
 	eventv1 "github.com/allied-ledger/allied/proto/gen/allied/event/v1"
 )
 
@@ -95,3 +97,16 @@ func Stages() []string { return append(Ladder(), beside...) }
 
 // Instruments are the words of all instruments.
 func Instruments() []string { return term.Words(eventv1.Instrument_INSTRUMENT_UNSPECIFIED) }
+
+// Flags adds the codes of flags, in order and each once.
+func Flags(codes []string, flags []*eventv1.Flag) []string {
+	for _, f := range flags {
+		// As a reader will find them again: a code with a blank, which none should have, is two.
+		for _, code := range strings.Fields(engine.TextOf(f.GetCode()).Text()) {
+			if at, found := slices.BinarySearch(codes, code); !found {
+				codes = slices.Insert(codes, at, code)
+			}
+		}
+	}
+	return codes
+}
