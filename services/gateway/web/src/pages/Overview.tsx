@@ -4,7 +4,12 @@ import { head } from "../lib/live.ts";
 import { FilterBar, MeasureBar } from "../parts/FilterBar.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
 import { EmptyLedger, Skeleton } from "../parts/States.tsx";
+import { ClosedSkies } from "./overview/ClosedSkies.tsx";
+import { Donors } from "./overview/Donors.tsx";
+import { Flow } from "./overview/Flow.tsx";
 import { Ladder } from "./overview/Ladder.tsx";
+import { OverTime } from "./overview/OverTime.tsx";
+import { Ticker } from "./overview/Ticker.tsx";
 
 export function Overview() {
   const m = measure.value;
@@ -20,6 +25,11 @@ export function Overview() {
         <>
           <MeasureBar />
           <Ladder measure={m} />
+          <Donors measure={m} />
+          <OverTime measure={m} />
+          <Flow measure={m} />
+          <ClosedSkies />
+          <Ticker />
         </>
       ) : (
         <Skeleton height={900} />

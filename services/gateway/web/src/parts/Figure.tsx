@@ -24,11 +24,13 @@ interface Props<Row extends object, Data extends BalancesResponse> {
   table: { caption: string; columns: Column<Row>[]; rows: Row[]; sort?: { id: string; desc: boolean } } | null;
   // The height in pixels that the picture will need, kept free while it loads.
   height: number;
+  // A picture that is itself a table cannot be saved as an image.
+  drawn?: boolean;
   children: ComponentChildren;
 }
 
 export function Figure<Row extends object, Data extends BalancesResponse>(props: Props<Row, Data>) {
-  const { id, title, lead, answer, asset, notes, table, height, children } = props;
+  const { id, title, lead, answer, asset, notes, table, height, drawn = true, children } = props;
   const picture = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const { data, error, pending } = answer;
@@ -67,8 +69,12 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
             <a href={address(answer.path, answer.params, ".csv")} download={`${id}.csv`}>CSV</a>
             <a href={address(answer.path, answer.params, ".xlsx")} download={`${id}.xlsx`}>XLSX</a>
             <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">JSON</a>
-            <button type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, "svg")}>SVG</button>
-            <button type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, "png")}>PNG</button>
+            {drawn &&
+              (["svg", "png"] as const).map((form) => (
+                <button key={form} type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, form)}>
+                  {form.toUpperCase()}
+                </button>
+              ))}
           </p>
           {table && open && (
             <div id={`${id}-table`} class="data">

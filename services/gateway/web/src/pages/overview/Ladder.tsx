@@ -45,7 +45,7 @@ export function Ladder({ measure }: { measure: Measure }) {
       lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} />}
       answer={answer}
       asset={measure.asset}
-      height={ladder.length * 30 + 20}
+      height={ladder.length * rowHeight + 2 * branchHeight + 30}
       table={{ caption: "Support at each stage", columns, rows: rungs }}
     >
       <LadderPicture rungs={rungs} asset={measure.asset} at={at} />
@@ -79,24 +79,43 @@ function Gap({ rungs, asset, mode }: { rungs: Rung[]; asset: string; mode: strin
   const arrived = [handed?.amount, booked?.amount].filter((a) => a !== undefined);
   const open = arrived.reduce((left, a) => subtract(left, a), committed);
   const allocated = share(of("allocated")?.amount);
-  const claim = handed?.claimed === undefined ? "" : handed.amount && compare(handed.claimed, handed.amount) === 0 ? ", all of it as somebody claims without a signature" : `, ${printShort(handed.claimed)} of it as somebody claims without a signature`;
+  const claimed = handed?.claimed;
+  const unsigned = claimed === undefined ? "" : compare(claimed, handed!.amount!) === 0 ? " (all of it claimed, none signed for)" : ` (${printShort(claimed)} of it claimed and not signed for)`;
+  const unknown = of("committed")!.unknown;
+  const code = parseAsset(asset).code;
   return (
     <>
-      Of every 100 {parseAsset(asset).code} committed, {allocated === null ? "none is reported as allocated" : `${few(allocated)} allocated`},{" "}
-      {handed?.amount === undefined ? "nothing is reported as handed over" : `${few(share(handed.amount))} handed over${claim}`}, and{" "}
-      {booked?.amount === undefined ? "no payment is reported as booked" : `${few(share(booked.amount))} paid and booked`}. Between what is committed and what
-      arrived lie <strong title={printFull(open)}>{printShort(open, { words: true })}</strong>.
-      {of("committed")!.unknown !== "0" && <> {plural(of("committed")!.unknown, "commitment whose value is undisclosed comes", "commitments whose values are undisclosed come")} on top.</>}
+      Of every 100 {code} committed, {few(allocated)} allocated and {few(share(handed?.amount))} handed over{unsigned};{" "}
+      {booked?.amount === undefined ? "no payment is reported as booked" : `${few(share(booked.amount))} paid and booked`}.{" "}
+      <strong title={printFull(open)}>
+        {printShort(open, { words: true })} {code}
+      </strong>{" "}
+      of what is committed has not arrived, as far as anybody reported.
+      {unknown !== "0" && <> {plural(unknown, "undisclosed commitment comes", "undisclosed commitments come")} on top.</>}
     </>
   );
 }
 
+// few says how many of a hundred; null where no fact says anything.
 function few(share: number | null): string {
-  return share === null ? "an unknown part is" : share === 0 ? "less than 1 is" : `${share} ${share === 1 ? "is" : "are"}`;
+  return share === null ? "none is reported as" : share === 0 ? "less than 1 is" : share === 1 ? "1 is" : `${share} are`;
 }
 
-const rowHeight = 30;
+const rowHeight = 28;
 const barHeight = 16;
+// A branch of the ladder has a line with its name before its rungs.
+const branchHeight = 26;
+
+// tops are where the rungs begin; the height of all stands at the end.
+function tops(rungs: Rung[]): number[] {
+  const all = [0];
+  for (const [i, r] of rungs.entries()) {
+    const begins = r.branch !== "" && rungs[i - 1]?.branch !== r.branch;
+    all[i] = all[i]! + (begins ? branchHeight : 0);
+    all.push(all[i]! + rowHeight);
+  }
+  return all;
+}
 
 function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at: (stage: string) => string }) {
   const { ref, width } = useWidth();
@@ -105,11 +124,11 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
   const room = Math.max(40, width - label - value);
   const most = Math.max(...rungs.map((r) => (r.amount ? length(r.amount) : 0)), 1);
   const bar = (amount: string | undefined) => (amount ? Math.max(1, (Math.max(0, length(amount)) / most) * room) : 0);
-  const height = rungs.length * rowHeight + 8;
+  const y0 = tops(rungs);
   return (
     <div ref={ref} class="ladder">
       {width > 0 && (
-        <svg width={width} height={height} role="img" aria-label="Bars of the amounts at each stage; the table below has the same figures">
+        <svg width={width} height={y0.at(-1)} role="img" aria-label="Bars of the amounts at each stage; the table below has the same figures">
           <defs>
             <pattern id="claimed" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
               <rect width="6" height="6" class="claim-ground" />
@@ -117,12 +136,17 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
             </pattern>
           </defs>
           {rungs.map((r, i) => {
-            const y = i * rowHeight + 8;
+            const y = y0[i]!;
             const inset = r.branch === "" ? 0 : 14;
+            const begins = inset > 0 && rungs[i - 1]?.branch !== r.branch;
             return (
               <g key={r.stage} class={r.stage === "announced" ? "rung apart" : "rung"}>
-                {(r.stage === "dispatched" || r.stage === "instructed") && <line class="rule" x1="0" x2={width} y1={y - 4} y2={y - 4} />}
-                <text x={inset} y={y + 13} class="label">
+                {begins && (
+                  <text x="0" y={y - 7} class="branch">
+                    {r.branch === "money" ? "then, in money" : "then, in kind"}
+                  </text>
+                )}
+                <text x={inset} y={y + 13}>
                   {stage(r.stage).title}
                 </text>
                 <rect x={label} y={y} width={room} height={barHeight} class={r.amount === undefined ? "track missing" : "track"} />
@@ -144,6 +168,14 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
             );
           })}
         </svg>
+      )}
+      {rungs.some((r) => r.claimed !== undefined) && (
+        <p class="legend">
+          <svg width="22" height="12" aria-hidden="true">
+            <rect width="22" height="12" fill="url(#claimed)" />
+          </svg>{" "}
+          claimed to be handed over, with nobody’s signature
+        </p>
       )}
     </div>
   );

@@ -1,0 +1,98 @@
+// Closed skies: air defence by the piece.
+import { useMemo, useState } from "preact/hooks";
+import { parseAsset, quantityBasis } from "../../lib/asset.ts";
+import { entriesLink } from "../../lib/entries.ts";
+import { compare, length } from "../../lib/exact.ts";
+import { sums, type Measure } from "../../lib/measure.ts";
+import { useQuery } from "../../lib/query.ts";
+import { link, view } from "../../lib/router.ts";
+import { Amount } from "../../parts/Amount.tsx";
+import { DataTable, type Column } from "../../parts/DataTable.tsx";
+import { Figure } from "../../parts/Figure.tsx";
+import type { BalancesResponse } from "../../lib/types.ts";
+
+const airDefence = "MIL.AIRDEF";
+const units: Measure = { basis: quantityBasis, asset: "" };
+const stages = ["committed", "allocated", "handed_over"] as const;
+const itemsShown = 12;
+
+interface Item {
+  asset: string;
+  name: string;
+  amounts: Partial<Record<string, string>>;
+}
+
+export function ClosedSkies() {
+  const v = view.value;
+  const [all, setAll] = useState(false);
+  const query = sums({ ...v, asset: "" }, units, { stages, category: airDefence, reached: true });
+  const answer = useQuery<BalancesResponse>(query.path, query.params);
+  const items = useMemo(() => itemsOf(answer.data), [answer.data]);
+  const column = (stage: string, header: string): Column<Item> => ({
+    id: stage, header, numeric: true, value: (i) => i.amounts[stage],
+    cell: (i) => (i.amounts[stage] === undefined ? <span class="quiet">–</span> : <Amount amount={i.amounts[stage]} asset={i.asset} full href={entriesLink({ basis: "", asset: i.asset }, { stage, category: airDefence, mode: "reached" })} />),
+  });
+  const columns: Column<Item>[] = [
+    { id: "item", header: "Item", value: (i) => i.name },
+    column("committed", "Pledged"),
+    column("allocated", "Allocated"),
+    column("handed_over", "Handed over"),
+    { id: "share", header: "Handed over, of what is allocated", value: () => undefined, cell: (i) => <Share item={i} /> },
+  ];
+  return (
+    <Figure
+      id="closed-skies"
+      title="Closed skies: air and missile defence, piece by piece"
+      lead={
+        <>
+          Units of one item are counted with each other and with no other: a launcher is not a missile. A dash says that nobody reported it.{" "}
+          <a href={link(`/category/${airDefence}`, { category: "" })}>All of air defence</a>
+        </>
+      }
+      answer={answer}
+      height={itemsShown * 33 + 40}
+      drawn={false}
+      table={null}
+    >
+      {items.length === 0 ? (
+        <p class="nothing">No fact says anything of units of air defence.</p>
+      ) : (
+        <DataTable caption="Units pledged, allocated and handed over, the items with the most units first" columns={columns} rows={all ? items : items.slice(0, itemsShown)} />
+      )}
+      {items.length > itemsShown && (
+        <button type="button" class="more" aria-expanded={all} onClick={() => setAll(!all)}>
+          {all ? `Show the first ${itemsShown}` : `Show all ${items.length} items`}
+        </button>
+      )}
+    </Figure>
+  );
+}
+
+function itemsOf(data: BalancesResponse | undefined): Item[] {
+  const items = new Map<string, Item>();
+  for (const row of data?.rows ?? []) {
+    if (row.asset !== undefined) {
+      const { item, code } = parseAsset(row.asset);
+      const at = items.get(row.asset) ?? { asset: row.asset, name: code === "each" ? item : `${item}, ${code}`, amounts: {} };
+      at.amounts[row.stage] = row.amount;
+      items.set(row.asset, at);
+    }
+  }
+  const most = (i: Item) => stages.map((s) => i.amounts[s]).reduce<string>((a, b) => (b !== undefined && compare(b, a) > 0 ? b : a), "0");
+  return [...items.values()].sort((a, b) => compare(most(b), most(a)) || a.name.localeCompare(b.name));
+}
+
+// Share draws how much of what is allocated was handed over; nothing where one of them is not reported.
+function Share({ item }: { item: Item }) {
+  const [whole, part] = [item.amounts.allocated, item.amounts.handed_over];
+  if (whole === undefined) {
+    return null;
+  }
+  const share = part === undefined || length(whole) <= 0 ? 0 : Math.min(1, length(part) / length(whole));
+  return (
+    <svg class="share" width="120" height="10" role="img" aria-label={part === undefined ? "not reported" : `${Math.floor(share * 100)} of 100`}>
+      <rect width="120" height="10" class={part === undefined ? "track missing" : "track"} />
+      <rect width={120 * share} height="10" class="bar" />
+    </svg>
+  );
+}

@@ -1,0 +1,136 @@
+// Where everything stands: from donors through categories to the rung on which it stands now.
+import { useCallback, useMemo } from "preact/hooks";
+import { parseAsset } from "../../lib/asset.ts";
+import { entriesLink } from "../../lib/entries.ts";
+import { length } from "../../lib/exact.ts";
+import { below, colourOf, kindsOf } from "../../lib/kinds.ts";
+import { sums, type Measure } from "../../lib/measure.ts";
+import { printShort } from "../../lib/print.ts";
+import { useQuery } from "../../lib/query.ts";
+import { go, view } from "../../lib/router.ts";
+import { categoryTitle, donorTitle, ladder, stage } from "../../lib/words.ts";
+import { Amount } from "../../parts/Amount.tsx";
+import { Chart, frame, tooltip } from "../../parts/Chart.tsx";
+import { Figure } from "../../parts/Figure.tsx";
+import type { Column } from "../../parts/DataTable.tsx";
+import type { BalancesResponse, SumRow } from "../../lib/types.ts";
+
+// Announcements are no support yet, and enter no picture of it.
+const rungs = ladder.filter((s) => s !== "announced");
+const donorsShown = 12;
+const height = 560;
+const widthMin = 640;
+
+export function Flow({ measure }: { measure: Measure }) {
+  const v = view.value;
+  const dated = v.from !== "" || v.to !== "";
+  const query = sums({ ...v, from: "", to: "" }, measure, { stages: rungs, by: ["donor", "category"], depth: below(v.category), reached: false });
+  const answer = useQuery<BalancesResponse>(query.path, query.params);
+  const rows = useMemo(() => (answer.data?.rows ?? []).filter((r) => r.amount !== undefined), [answer.data]);
+  const code = parseAsset(measure.asset).code;
+  const option = useCallback(() => drawn(rows, code), [rows, code]);
+  const select = useCallback((item: { data: unknown }) => {
+    const at = (item.data as { at?: { stage: string; donor?: string; category?: string } }).at;
+    if (at) {
+      go(entriesLink(measure, { ...at, mode: "standing" }));
+    }
+  }, [measure.asset]);
+  const negative = rows.filter((r) => length(r.amount!) < 0).length;
+  const columns: Column<SumRow>[] = [
+    { id: "donor", header: "Donor", value: (r) => donorTitle(r.donor ?? "") },
+    { id: "category", header: "Category", value: (r) => categoryTitle(r.category ?? "") },
+    { id: "stage", header: "Stands at", value: (r) => stage(r.stage).title },
+    { id: "amount", header: code, numeric: true, value: (r) => r.amount, cell: (r) => <Amount amount={r.amount} asset={measure.asset} unknown={r.unknown} full href={entriesLink(measure, { stage: r.stage, donor: r.donor, category: r.category, mode: "standing" })} /> },
+  ];
+  return (
+    <Figure
+      id="flow"
+      title="Where it stands: from donor, by kind of support, to the stage reached"
+      lead={`Each amount is shown once, at the stage where it stands now${dated ? ", whatever months are asked for" : ""}. The ${donorsShown} donors with the most are named.`}
+      answer={answer}
+      asset={measure.asset}
+      notes={negative > 0 && <span>{negative} sums below zero, where facts are missing, are in the table and not in the picture. </span>}
+      height={height}
+      table={{ caption: "What stands at each stage, by donor and category", columns, rows }}
+    >
+      <Chart option={option} height={height} widthMin={widthMin} label="Flows from donors through kinds of support to stages; the table below has each" onSelect={select} />
+    </Figure>
+  );
+}
+
+interface Node {
+  name: string;
+  title: string;
+  depth: number;
+  colour: string;
+  at: { stage?: string; donor?: string; category?: string } | undefined;
+}
+
+// Widths are lengths of a picture: their sums are drawn and never printed.
+function drawn(rows: SumRow[], code: string) {
+  const kinds = kindsOf(rows.map((r) => r.category ?? ""));
+  const named = largest(rows);
+  const nodes = new Map<string, Node>();
+  const links = new Map<string, { source: string; target: string; value: number; colour: string; rows: SumRow[]; at: object | undefined }>();
+  const flow = (from: Node, to: Node, r: SumRow, colour: string, at: object | undefined) => {
+    nodes.set(from.name, from);
+    nodes.set(to.name, to);
+    const key = `${from.name}>${to.name}`;
+    const l = links.get(key) ?? { source: from.name, target: to.name, value: 0, colour, rows: [], at };
+    l.value += length(r.amount!);
+    l.rows.push(r);
+    links.set(key, l);
+  };
+  for (const r of rows) {
+    if (length(r.amount!) <= 0) {
+      continue;
+    }
+    const [donor, category] = [r.donor ?? "", r.category ?? ""];
+    const colour = kinds.get(category)!.colour;
+    const giver: Node = named.has(donor)
+      ? { name: `d:${donor}`, title: donorTitle(donor), depth: 0, colour: "--strong-line", at: undefined }
+      : { name: "d:", title: "All other donors", depth: 0, colour: "--strong-line", at: undefined };
+    const kind: Node = { name: `c:${category}`, title: categoryTitle(category), depth: 1, colour, at: undefined };
+    const rung: Node = { name: `s:${r.stage}`, title: stage(r.stage).title, depth: 2, colour: "--text", at: { stage: r.stage } };
+    flow(giver, kind, r, colour, undefined);
+    flow(kind, rung, r, colour, { stage: r.stage, category });
+  }
+  const value = (r: SumRow) => `${printShort(r.amount!)} ${code}`;
+  const text = colourOf("--text");
+  return {
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+    tooltip: {
+      ...frame,
+      trigger: "item",
+      formatter: (item: { dataType: string; data: { source?: string; target?: string; name?: string } }) => {
+        const { source, target, name } = item.data;
+        const inside = [...links.values()].filter((l) => (name === undefined ? l.source === source && l.target === target : name === l.target || (l.source === name && l.source.startsWith("d:"))));
+        const title = name === undefined ? `${nodes.get(source!)!.title} → ${nodes.get(target!)!.title}` : nodes.get(name)!.title;
+        const most = inside.flatMap((l) => l.rows).sort((a, b) => length(b.amount!) - length(a.amount!));
+        return tooltip(title, most.slice(0, rowsInTip).map((r) => ({ name: `${donorTitle(r.donor ?? "")}, ${categoryTitle(r.category ?? "")}, ${stage(r.stage).verb}`, value: value(r) })).concat(most.length > rowsInTip ? [{ name: `and ${most.length - rowsInTip} more, in the table`, value: "" }] : []));
+      },
+    },
+    series: [
+      {
+        type: "sankey", left: 150, right: 120, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 9, draggable: false, layoutIterations: 32,
+        emphasis: { focus: "adjacency", lineStyle: { opacity: 0.6 } },
+        data: [...nodes.values()].map((n) => ({
+          name: n.name, depth: n.depth, at: n.at, itemStyle: { color: colourOf(n.colour), borderWidth: 0 },
+          label: { position: n.depth === 0 ? "left" : "right", color: text, fontSize: 13, formatter: () => n.title },
+        })),
+        links: [...links.values()].map((l) => ({ source: l.source, target: l.target, value: l.value, at: l.at, lineStyle: { color: colourOf(l.colour), opacity: 0.35, curveness: 0.5 } })),
+      },
+    ],
+  };
+}
+
+const rowsInTip = 8;
+
+// largest names the donors that are drawn by themselves.
+function largest(rows: SumRow[]): Set<string> {
+  const widths = new Map<string, number>();
+  for (const r of rows) {
+    widths.set(r.donor ?? "", (widths.get(r.donor ?? "") ?? 0) + Math.max(0, length(r.amount!)));
+  }
+  return new Set([...widths].sort(([, a], [, b]) => b - a).slice(0, donorsShown).map(([donor]) => donor));
+}

@@ -1,0 +1,62 @@
+// The facts that were recorded last.
+import { parseAsset } from "../../lib/asset.ts";
+import { plural, printTime } from "../../lib/print.ts";
+import { useQuery } from "../../lib/query.ts";
+import { link, view } from "../../lib/router.ts";
+import { categoryTitle, donorTitle, factTitle } from "../../lib/words.ts";
+import { exact, fullFigure } from "../../parts/Amount.tsx";
+import { ErrorNote, Skeleton } from "../../parts/States.tsx";
+import type { JournalEvent, JournalResponse } from "../../lib/types.ts";
+
+const factsShown = 12;
+const rowHeight = 46;
+
+export function Ticker() {
+  const v = view.value;
+  const answer = useQuery<JournalResponse>("/v1/journal", { limit: factsShown, donor: v.donor, group: v.group, category: v.category });
+  const { data, error } = answer;
+  return (
+    <section class="ticker" aria-labelledby="ticker-title" aria-busy={!data}>
+      <h2 id="ticker-title">Recorded last</h2>
+      {error && <ErrorNote problem={error} asOf={data?.ordinal} />}
+      {!data && !error && <Skeleton height={factsShown * rowHeight} />}
+      {data && (
+        <ol>
+          {data.events.map((e) => (
+            <Fact key={e.ordinal} event={e} />
+          ))}
+        </ol>
+      )}
+      <p class="files">
+        <a href={link("/ledger")}>All recorded facts</a>
+      </p>
+    </section>
+  );
+}
+
+function Fact({ event: e }: { event: JournalEvent }) {
+  return (
+    <li>
+      <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
+      <span class="what">
+        <a href={hrefOf(e)}>{factTitle(e.type)}</a>
+        {e.donor && <> by {donorTitle(e.donor)}</>}
+        {e.title && <>: {e.title}</>}
+      </span>
+      <span class="quiet">{e.categories.map(categoryTitle).join(", ")}</span>
+      <span class="sums">
+        {e.amounts.slice(0, 2).map((a, i) => (
+          <span key={i} title={fullFigure(a.amount, a.asset)}>
+            {exact(a.amount, a.asset)} {parseAsset(a.asset).item || parseAsset(a.asset).code}
+          </span>
+        ))}
+        {e.unknown !== "0" && <span class="unknown">{plural(e.unknown, "value undisclosed", "values undisclosed")}</span>}
+      </span>
+    </li>
+  );
+}
+
+// hrefOf leads to the page of a pledge; what belongs to another stream is read in the ledger.
+function hrefOf(e: JournalEvent): string {
+  return e.stream.startsWith("pledge-") ? link(`/pledge/${e.stream.slice("pledge-".length)}`) : link("/ledger", { stream: e.stream });
+}
