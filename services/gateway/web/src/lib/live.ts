@@ -85,7 +85,7 @@ function hear(message: Message): void {
     case "snapshot":
     case "change":
     case "head":
-      move(JSON.parse(message.data) as { position: string; ordinal: string });
+      move(JSON.parse(message.data) as { position: string; ordinal?: string });
       break;
     case "lag": {
       const { position, head, seconds } = JSON.parse(message.data) as { position: string; head: string; seconds: number };
@@ -97,8 +97,9 @@ function hear(message: Message): void {
   }
 }
 
-function move(to: { position: string; ordinal: string }): void {
-  const next = { position: Number(to.position), ordinal: to.ordinal === undefined ? -1 : Number(to.ordinal) };
+// move tells of the last fact; an empty ledger has none, and no ordinal.
+function move(to: { position: string; ordinal?: string }): void {
+  const next = { position: Number(to.position), ordinal: Number(to.ordinal ?? -1) };
   if (head.value?.position !== next.position) {
     head.value = next;
   }

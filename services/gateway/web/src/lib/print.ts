@@ -74,9 +74,9 @@ export function plural(n: string | number, one: string, many: string): string {
 
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" });
 
-// printTime prints when something was recorded, in UTC as the ledger stamps it.
+// printTime prints when something was recorded, in UTC as the ledger stamps it; whoever shows it says so.
 export function printTime(rfc3339: string): string {
-  return `${clock.format(new Date(rfc3339))} UTC`;
+  return clock.format(new Date(rfc3339));
 }
 
 const monthName = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", timeZone: "UTC" });

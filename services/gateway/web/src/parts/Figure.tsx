@@ -57,7 +57,7 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
             <LeftOutNote rows={data.left_out} />
             {notes}
             <span>
-              As of fact {printCount(data.ordinal)} (position {data.position}).
+              As of fact {printCount(data.ordinal)}, position {data.position}.
             </span>
           </p>
           <p class="files">

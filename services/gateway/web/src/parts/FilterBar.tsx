@@ -13,7 +13,7 @@ function Choice({ label, name, options, value, none }: { label: string; name: st
   // What the address asks for stays visible, also where the ledger's terms do not have it.
   const all = value === "" || options.some((o) => o.value === value) ? options : [{ value, title: value }, ...options];
   return (
-    <label>
+    <label class={name}>
       <span>{label}</span>
       <select value={value} onChange={(e) => change({ [name]: e.currentTarget.value })}>
         {none && <option value="">{none}</option>}

@@ -37,7 +37,7 @@ export function Layout({ children }: { children: ComponentChildren }) {
           <select value={view.value.theme} onChange={(e) => change({ theme: e.currentTarget.value === "auto" ? "" : e.currentTarget.value })}>
             {themes.map((t) => (
               <option key={t} value={t}>
-                {t === "auto" ? "Auto colours" : t === "light" ? "Light" : "Dark"}
+                {t === "auto" ? "Auto" : t === "light" ? "Light" : "Dark"}
               </option>
             ))}
           </select>

@@ -44,7 +44,7 @@ export function Legend({ kinds, prefix, title }: { kinds: Iterable<Kind>; prefix
         <li key={k.code}>
           <svg width="22" height="12" aria-hidden="true">
             <Swatch kind={k} prefix={prefix} width={22} height={12} />
-          </svg>{" "}
+          </svg>
           {title(k.code)}
         </li>
       ))}

@@ -2,7 +2,7 @@
 import { useMemo, useState } from "preact/hooks";
 import { parseAsset, quantityBasis } from "../../lib/asset.ts";
 import { entriesLink } from "../../lib/entries.ts";
-import { compare, length } from "../../lib/exact.ts";
+import { compare, length, percent } from "../../lib/exact.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { useQuery } from "../../lib/query.ts";
 import { link, view } from "../../lib/router.ts";
@@ -37,7 +37,7 @@ export function ClosedSkies() {
     column("committed", "Pledged"),
     column("allocated", "Allocated"),
     column("handed_over", "Handed over"),
-    { id: "share", header: "Handed over, of what is allocated", value: () => undefined, cell: (i) => <Share item={i} /> },
+    { id: "share", header: "Handed over, of what is allocated", numeric: true, value: share, cell: (i) => <Share item={i} /> },
   ];
   return (
     <Figure
@@ -82,17 +82,20 @@ function itemsOf(data: BalancesResponse | undefined): Item[] {
   return [...items.values()].sort((a, b) => compare(most(b), most(a)) || a.name.localeCompare(b.name));
 }
 
-// Share draws how much of what is allocated was handed over; nothing where one of them is not reported.
+// share is how many of a hundred allocated units were handed over, where both are reported.
+function share({ amounts: { allocated, handed_over } }: Item): string | undefined {
+  const part = allocated === undefined || handed_over === undefined ? null : percent(handed_over, allocated);
+  return part === null ? undefined : String(part);
+}
+
+const shareWidth = 120;
+
 function Share({ item }: { item: Item }) {
-  const [whole, part] = [item.amounts.allocated, item.amounts.handed_over];
-  if (whole === undefined) {
-    return null;
-  }
-  const share = part === undefined || length(whole) <= 0 ? 0 : Math.min(1, length(part) / length(whole));
+  const part = share(item);
   return (
-    <svg class="share" width="120" height="10" role="img" aria-label={part === undefined ? "not reported" : `${Math.floor(share * 100)} of 100`}>
-      <rect width="120" height="10" class={part === undefined ? "track missing" : "track"} />
-      <rect width={120 * share} height="10" class="bar" />
+    <svg class="share" width={shareWidth} height="10" role="img" aria-label={part === undefined ? "not reported" : `${part} of 100`}>
+      <rect width={shareWidth} height="10" class={part === undefined ? "track missing" : "track"} />
+      {part !== undefined && <rect width={(shareWidth * Math.min(100, length(part))) / 100} height="10" class="bar" />}
     </svg>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { parseAsset } from "../../lib/asset.ts";
 import { entriesLink } from "../../lib/entries.ts";
 import { compare, length } from "../../lib/exact.ts";
+import { fit } from "../../lib/fit.ts";
 import { below, kindsOf, type Kind } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { printFull, printShort } from "../../lib/print.ts";
@@ -49,7 +50,7 @@ export function Donors({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="donors"
-      title={`Who ${v.mode === "reached" ? "" : "now "}has how much ${stage(at).verb}, by kind of support`}
+      title={`${v.mode === "reached" ? stage(at).title : `Standing at ${stage(at).verb}`}, by donor and kind of support`}
       answer={part.data && total.data ? part : { ...part, data: undefined, error: part.error ?? total.error }}
       asset={measure.asset}
       height={donorsShown * 28 + 60}
@@ -88,8 +89,8 @@ interface BarsProps {
 function Bars({ givers, kinds, measure, at }: BarsProps) {
   const { ref, width } = useWidth();
   const narrow = width < 620;
-  const label = narrow ? 0 : 190;
-  const value = narrow ? 0 : 100;
+  const label = narrow ? 0 : 230;
+  const value = narrow ? 0 : 190;
   const rowHeight = narrow ? 42 : 27;
   const barHeight = 15;
   const room = Math.max(40, width - label - value);
@@ -107,7 +108,8 @@ function Bars({ givers, kinds, measure, at }: BarsProps) {
               <g key={g.donor}>
                 <a href={link(`/donor/${g.donor}`, { donor: "" })}>
                   <text x={narrow ? 0 : label - 10} y={top + 15} text-anchor={narrow ? "start" : "end"}>
-                    {donorTitle(g.donor)}
+                    {fit(donorTitle(g.donor), 14, narrow ? width - 180 : label - 12)}
+                    <title>{donorTitle(g.donor)}</title>
                   </text>
                 </a>
                 {g.parts.map((p) => {
@@ -121,9 +123,12 @@ function Bars({ givers, kinds, measure, at }: BarsProps) {
                     </a>
                   );
                 })}
-                <text x={narrow ? width : x + 8} y={top + 15} text-anchor={narrow ? "end" : "start"} class={g.total === undefined ? "none" : ""}>
-                  {g.total === undefined ? `${g.unknown} undisclosed` : printShort(g.total)}
-                </text>
+                <a href={entriesLink(measure, { stage: at, donor: g.donor })}>
+                  <text x={narrow ? width : x + 8} y={top + 15} text-anchor={narrow ? "end" : "start"}>
+                    {g.total !== undefined && printShort(g.total)}
+                    {g.unknown !== "0" && <tspan class="none">{`${g.total === undefined ? "" : " + "}${g.unknown} undisclosed`}</tspan>}
+                  </text>
+                </a>
               </g>
             );
           })}

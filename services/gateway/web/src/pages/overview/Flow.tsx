@@ -3,6 +3,7 @@ import { useCallback, useMemo } from "preact/hooks";
 import { parseAsset } from "../../lib/asset.ts";
 import { entriesLink } from "../../lib/entries.ts";
 import { length } from "../../lib/exact.ts";
+import { fit } from "../../lib/fit.ts";
 import { below, colourOf, kindsOf } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { printShort } from "../../lib/print.ts";
@@ -19,7 +20,7 @@ import type { BalancesResponse, SumRow } from "../../lib/types.ts";
 const rungs = ladder.filter((s) => s !== "announced");
 const donorsShown = 12;
 const height = 560;
-const widthMin = 640;
+const widthMin = 560;
 
 export function Flow({ measure }: { measure: Measure }) {
   const v = view.value;
@@ -28,7 +29,7 @@ export function Flow({ measure }: { measure: Measure }) {
   const answer = useQuery<BalancesResponse>(query.path, query.params);
   const rows = useMemo(() => (answer.data?.rows ?? []).filter((r) => r.amount !== undefined), [answer.data]);
   const code = parseAsset(measure.asset).code;
-  const option = useCallback(() => drawn(rows, code), [rows, code]);
+  const option = useCallback(({ width }: { width: number }) => drawn(rows, code, width), [rows, code]);
   const select = useCallback((item: { data: unknown }) => {
     const at = (item.data as { at?: { stage: string; donor?: string; category?: string } }).at;
     if (at) {
@@ -67,7 +68,9 @@ interface Node {
 }
 
 // Widths are lengths of a picture: their sums are drawn and never printed.
-function drawn(rows: SumRow[], code: string) {
+function drawn(rows: SumRow[], code: string, width: number) {
+  // The room of the names beside the nodes of each depth.
+  const [left, middle, right] = width < 700 ? [130, 120, 90] : [220, 200, 110];
   const kinds = kindsOf(rows.map((r) => r.category ?? ""));
   const named = largest(rows);
   const nodes = new Map<string, Node>();
@@ -112,16 +115,23 @@ function drawn(rows: SumRow[], code: string) {
     },
     series: [
       {
-        type: "sankey", left: 150, right: 120, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 9, draggable: false, layoutIterations: 32,
+        type: "sankey", left, right, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 9, draggable: false, layoutIterations: 0,
         emphasis: { focus: "adjacency", lineStyle: { opacity: 0.6 } },
-        data: [...nodes.values()].map((n) => ({
+        data: ordered([...nodes.values()], [...links.values()]).map((n) => ({
           name: n.name, depth: n.depth, at: n.at, itemStyle: { color: colourOf(n.colour), borderWidth: 0 },
-          label: { position: n.depth === 0 ? "left" : "right", color: text, fontSize: 13, formatter: () => n.title },
+          label: { position: n.depth === 0 ? "left" : "right", color: text, fontSize: 13, formatter: () => fit(n.title, 13, [left, middle, right][n.depth]! - 16) },
         })),
         links: [...links.values()].map((l) => ({ source: l.source, target: l.target, value: l.value, at: l.at, lineStyle: { color: colourOf(l.colour), opacity: 0.35, curveness: 0.5 } })),
       },
     ],
   };
+}
+
+// ordered puts the widest donors and kinds first, and the rungs from the bottom of the ladder to its top.
+function ordered(nodes: Node[], links: { source: string; target: string; value: number }[]): Node[] {
+  const width = (n: Node) => (n.name === "d:" ? 0 : links.filter((l) => l.source === n.name).reduce((sum, l) => sum + l.value, 0));
+  const rung = (n: Node) => (rungs as readonly string[]).indexOf(n.at?.stage ?? "");
+  return nodes.sort((a, b) => a.depth - b.depth || rung(a) - rung(b) || width(b) - width(a));
 }
 
 const rowsInTip = 8;

@@ -119,8 +119,8 @@ function tops(rungs: Rung[]): number[] {
 
 function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at: (stage: string) => string }) {
   const { ref, width } = useWidth();
-  const label = width < 520 ? 104 : 170;
-  const value = width < 520 ? 96 : 150;
+  const label = width < 520 ? 112 : 170;
+  const value = width < 520 ? 100 : 240;
   const room = Math.max(40, width - label - value);
   const most = Math.max(...rungs.map((r) => (r.amount ? length(r.amount) : 0)), 1);
   const bar = (amount: string | undefined) => (amount ? Math.max(1, (Math.max(0, length(amount)) / most) * room) : 0);
@@ -160,6 +160,7 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
                   <a href={at(r.stage)}>
                     <text x={label + room + 10} y={y + 13} class="figure">
                       {printShort(r.amount)} {parseAsset(asset).code}
+                      {width >= 520 && r.unknown !== "0" && <tspan class="none"> + {r.unknown} undisclosed</tspan>}
                       <title>{printFull(r.amount)}: show the entries</title>
                     </text>
                   </a>
@@ -173,8 +174,8 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
         <p class="legend">
           <svg width="22" height="12" aria-hidden="true">
             <rect width="22" height="12" fill="url(#claimed)" />
-          </svg>{" "}
-          claimed to be handed over, with nobody’s signature
+          </svg>
+          claimed to be handed over; nobody signed for it
         </p>
       )}
     </div>

@@ -42,7 +42,7 @@ export function OverTime({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="over-time"
-      title={`${stage(at).title} since ${months[0] ? printMonth(months[0]) : "the beginning"}, by kind of support`}
+      title={`${stage(at).title}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
       lead={v.mode === "reached" ? "Running sums of what came to the stage in each month. A fact counts in the month of the latest day on which it may have happened." : "Running sums of how what stands at the stage changed in each month."}
       answer={answer}
       asset={measure.asset}
@@ -51,7 +51,10 @@ export function OverTime({ measure }: { measure: Measure }) {
       table={{ caption: `${stage(at).title} by month and category`, columns, rows: answer.data?.rows ?? [] }}
     >
       {lines.length > 0 ? (
-        <Chart option={option} height={height} label={`Lines of what was ${stage(at).verb}, summed month by month; the table below has each month`} onSelect={select} />
+        <>
+          <LineLegend lines={lines} />
+          <Chart option={option} height={height} label={`Lines of what was ${stage(at).verb}, summed month by month; the table below has each month`} onSelect={select} />
+        </>
       ) : (
         <p class="nothing">No dated fact says anything of this stage.</p>
       )}
@@ -75,7 +78,24 @@ function linesOf(rows: readonly SumRow[]): { months: string[]; lines: Line[] } {
   return { months, lines };
 }
 
-const dashes = ["solid", [7, 3], [2, 3], [9, 3, 2, 3]];
+const dashes = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
+
+// LineLegend stands where there is no room for names at the lines' ends.
+function LineLegend({ lines }: { lines: Line[] }) {
+  const kinds = kindsOf(lines.map((l) => l.category));
+  return (
+    <ul class="legend only-narrow">
+      {[...kinds.values()].map((k) => (
+        <li key={k.code}>
+          <svg width="30" height="12" aria-hidden="true">
+            <line x1="0" x2="30" y1="6" y2="6" stroke-width="2.5" stroke-dasharray={dashes[k.pattern]!.join(" ")} style={{ stroke: `var(${k.colour})` }} />
+          </svg>
+          {categoryTitle(k.code)}
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 function drawn(months: string[], lines: Line[], width: number, code: string) {
   const kinds = kindsOf(lines.map((l) => l.category));
@@ -107,7 +127,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
       const colour = colourOf(kind.colour);
       return {
         name: l.category, type: "line", showSymbol: false, triggerLineEvent: true, data: l.running.map(length),
-        lineStyle: { width: 2.2, color: colour, type: dashes[kind.pattern] }, itemStyle: { color: colour }, emphasis: { disabled: true },
+        lineStyle: { width: 2.2, color: colour, type: dashes[kind.pattern]!.length ? dashes[kind.pattern] : "solid" }, itemStyle: { color: colour }, emphasis: { disabled: true },
         endLabel: { show: !narrow, color: colour, fontSize: 13, formatter: () => `${categoryTitle(l.category)} ${printShort(l.running.at(-1)!)}`, width: 200, overflow: "truncate" },
         labelLayout: { moveOverlap: "shiftY" },
       };

@@ -9,7 +9,11 @@ import { ErrorNote, Skeleton } from "../../parts/States.tsx";
 import type { JournalEvent, JournalResponse } from "../../lib/types.ts";
 
 const factsShown = 12;
-const rowHeight = 46;
+const rowHeight = 56;
+// A fact shows so many categories and amounts; its page has all.
+const partsShown = 2;
+// What stands for the donor of a fact that has none, such as an import.
+const nobody = "_";
 
 export function Ticker() {
   const v = view.value;
@@ -18,6 +22,7 @@ export function Ticker() {
   return (
     <section class="ticker" aria-labelledby="ticker-title" aria-busy={!data}>
       <h2 id="ticker-title">Recorded last</h2>
+      <p class="quiet">Times are when the ledger learned of it, in UTC.</p>
       {error && <ErrorNote problem={error} asOf={data?.ordinal} />}
       {!data && !error && <Skeleton height={factsShown * rowHeight} />}
       {data && (
@@ -40,16 +45,20 @@ function Fact({ event: e }: { event: JournalEvent }) {
       <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
       <span class="what">
         <a href={hrefOf(e)}>{factTitle(e.type)}</a>
-        {e.donor && <> by {donorTitle(e.donor)}</>}
+        {e.donor && e.donor !== nobody && <> by {donorTitle(e.donor)}</>}
         {e.title && <>: {e.title}</>}
       </span>
-      <span class="quiet">{e.categories.map(categoryTitle).join(", ")}</span>
+      <span class="kinds">
+        {e.categories.slice(0, partsShown).map(categoryTitle).join(", ")}
+        {e.categories.length > partsShown && ` and ${e.categories.length - partsShown} more`}
+      </span>
       <span class="sums">
-        {e.amounts.slice(0, 2).map((a, i) => (
+        {e.amounts.slice(0, partsShown).map((a, i) => (
           <span key={i} title={fullFigure(a.amount, a.asset)}>
             {exact(a.amount, a.asset)} {parseAsset(a.asset).item || parseAsset(a.asset).code}
           </span>
         ))}
+        {e.amounts.length > partsShown && <span>and {e.amounts.length - partsShown} more</span>}
         {e.unknown !== "0" && <span class="unknown">{plural(e.unknown, "value undisclosed", "values undisclosed")}</span>}
       </span>
     </li>
