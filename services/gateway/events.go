@@ -89,7 +89,7 @@ func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv
 		if r.Kind != "" && !strings.HasPrefix(e.Stream, r.Kind+"-") {
 			continue
 		}
-		if event := readable.Logged(e); passes(r, event) {
+		if event := readable.Logged(e); passes(r, event.Type, donorOf(event), event.Error != "") {
 			recordBytes += len(e.Bytes)
 			out.Events = append(out.Events, event)
 		}
@@ -99,12 +99,14 @@ func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv
 }
 
 // passes tells whether an event is of the type and the donor asked for. What cannot be read passes the donor's filter: nobody knows whose it is.
-func passes(r *apiv1.EventsRequest, e *apiv1.LoggedEvent) bool {
-	if r.Type != "" && e.Type != r.Type && lastPart(e.Type) != r.Type {
+func passes(r *apiv1.EventsRequest, stored, donor string, unread bool) bool {
+	if r.Type != "" && stored != r.Type && lastPart(stored) != r.Type {
 		return false
 	}
-	return r.Donor == "" || e.Error != "" || e.Envelope.GetFields()["donor"].GetStringValue() == r.Donor
+	return r.Donor == "" || unread || donor == r.Donor
 }
+
+func donorOf(e *apiv1.LoggedEvent) string { return e.Envelope.GetFields()["donor"].GetStringValue() }
 
 func lastPart(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
 

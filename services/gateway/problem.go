@@ -42,6 +42,9 @@ var codes = map[string]connect.Code{
 	"view_failed":      connect.CodeInternal,
 	"busy":             connect.CodeResourceExhausted,
 	"answer_too_large": connect.CodeResourceExhausted,
+	"too_many_streams": connect.CodeUnavailable,
+	"no_live_views":    connect.CodeUnavailable,
+	"stopping":         connect.CodeUnavailable,
 }
 
 // problemOf says of any error what it is to a caller.

@@ -13,6 +13,7 @@ import (
 	"github.com/allied-ledger/allied/services/gateway"
 	"github.com/allied-ledger/allied/services/gateway/web"
 	"github.com/allied-ledger/allied/services/internal/health"
+	"github.com/allied-ledger/allied/services/stream"
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -22,7 +23,9 @@ import (
 
 const (
 	// connectionsMax bounds the HTTP connections that are open at once; others wait to be taken.
-	connectionsMax = 1024
+	connectionsMax = 2*stream.StreamsMax + 1024
+	// sendBufferBytes bounds what the system keeps of a reply that is not read: a slow reader of a stream is soon known to be one.
+	sendBufferBytes = 128 << 10
 	// readyWaitMax bounds how long one look at the ledger's health takes.
 	readyWaitMax = 3 * time.Second
 	// scrapeWaitMax bounds how long metrics are gathered, and scrapesInFlightMax how often at once.
@@ -81,6 +84,7 @@ func (n *Node) startHTTP() (err error) {
 	}
 	n.closers = append(n.closers, func() error { f.nc.Close(); return nil })
 	f.ledger = client.New(f.nc, client.Config{Logger: n.zap})
+	var hub *stream.Hub
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", f.live)
 	mux.HandleFunc("GET /readyz", f.ready)
@@ -97,6 +101,10 @@ func (n *Node) startHTTP() (err error) {
 			return err
 		}
 		mux.Handle("/", pages)
+		if hub, err = n.startStreams(); err != nil {
+			return err
+		}
+		mux.Handle("GET "+gateway.StreamPath, gateway.NewStream(hub))
 	}
 	if err := n.register(viewMetrics{n}); err != nil {
 		return err
@@ -106,9 +114,50 @@ func (n *Node) startHTTP() (err error) {
 		return err
 	}
 	f.server = gateway.NewServer(mux)
-	f.server.Handler, f.server.ErrorLog = promhttp.InstrumentHandlerDuration(took, f.server.Handler), zap.NewStdLog(n.zap)
+	f.server.Handler, f.server.ErrorLog = measured(took, f.server.Handler), zap.NewStdLog(n.zap)
+	if hub != nil {
+		f.server.RegisterOnShutdown(hub.End)
+	}
 	n.run("http", f)
 	return nil
+}
+
+// startStreams follows the ledger for the readers of streams.
+func (n *Node) startStreams() (*stream.Hub, error) {
+	nc, err := n.dial(nats.Name("allied streams"), nats.MaxReconnects(-1))
+	if err != nil {
+		return nil, fmt.Errorf("start streams: %w", err)
+	}
+	n.closers = append(n.closers, func() error { nc.Close(); return nil })
+	hub, err := stream.New(nc, stream.Config{Encode: gateway.StreamEvent, Bucket: LiveBalances.Bucket, Logger: n.zap, Metrics: n.metrics})
+	if err != nil {
+		return nil, err
+	}
+	n.run("streams", hub)
+	return hub, nil
+}
+
+// measured times all requests but streams, which last for as long as somebody reads.
+func measured(took *prometheus.HistogramVec, h http.Handler) http.Handler {
+	timed := promhttp.InstrumentHandlerDuration(took, h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == gateway.StreamPath {
+			h.ServeHTTP(w, r)
+			return
+		}
+		timed.ServeHTTP(w, r)
+	})
+}
+
+// buffered bounds what the system keeps for those who do not read.
+type buffered struct{ net.Listener }
+
+func (l buffered) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(sendBufferBytes) // else it keeps what it likes
+	}
+	return c, err
 }
 
 // url is where this machine reaches the listener.
@@ -122,7 +171,7 @@ func (f *front) url() string {
 
 // Run serves until Stop.
 func (f *front) Run(context.Context) error {
-	err := f.server.Serve(netutil.LimitListener(f.listener, connectionsMax))
+	err := f.server.Serve(netutil.LimitListener(buffered{f.listener}, connectionsMax))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

@@ -1,0 +1,93 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/allied-ledger/allied/services/internal/readable"
+
+	"connectrpc.com/connect"
+	"github.com/allied-ledger/allied/events/es"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/stream"
+)
+
+// StreamPath is where Server-Sent Events are served.
+const StreamPath = "/v1/stream"
+
+// streamRetrySeconds is when a reader that was refused for lack of room may come again.
+const streamRetrySeconds = 5
+
+// StreamEvent renders an event as Events answers it, for a hub.
+func StreamEvent(e es.Entry) (stream.Event, error) {
+	event := readable.Logged(e)
+	text, err := jsonCodec{}.Marshal(event)
+	return stream.Event{Type: event.Type, Donor: donorOf(event), Unread: event.Error != "", Data: text}, err
+}
+
+// NewStream serves GET StreamPath from a hub.
+func NewStream(hub *stream.Hub) http.Handler {
+	out := connect.NewErrorWriter()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := serveStream(hub, w, r); err != nil {
+			refused := problemOf(err)
+			status := http.StatusBadRequest
+			if refused.Code() != connect.CodeInvalidArgument {
+				status = http.StatusServiceUnavailable
+				w.Header().Set("Retry-After", fmt.Sprint(streamRetrySeconds))
+			}
+			refuseRequest(out, w, r, status, refused)
+		}
+	})
+}
+
+// serveStream returns an error where no stream has begun.
+func serveStream(hub *stream.Hub, w http.ResponseWriter, r *http.Request) error {
+	asked, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &es.Refusal{Code: "unknown_query", Reason: "the query cannot be read: " + err.Error(), Remedy: "write it as kind=pledge&donor=NOR"}
+	}
+	view := asked.Get("view")
+	if err := checkWord("view", view, []string{"balances"}); err != nil {
+		return err
+	}
+	allowed := []string{"view", "kind", "donor", "stream", "type", "after"}
+	if view != "" {
+		allowed = allowed[:1]
+	}
+	for name, values := range asked {
+		switch {
+		case !slices.Contains(allowed, name):
+			return &es.Refusal{
+				Code: "unknown_query", Field: name, Reason: "this stream has no such parameter", Remedy: "leave it out, or use some of " + strings.Join(allowed, ", "),
+			}
+		case len(values) > 1:
+			return &es.Refusal{Code: "unknown_query", Field: name, Reason: fmt.Sprintf("it came %d times", len(values)), Remedy: "send it once"}
+		}
+	}
+	seen, err := stream.Position("Last-Event-ID", r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		return err
+	}
+	if view != "" {
+		return hub.Balances(w, r, seen)
+	}
+	after, err := stream.Position("after", asked.Get("after"))
+	if err != nil {
+		return err
+	}
+	filter := &apiv1.EventsRequest{Kind: asked.Get("kind"), Donor: asked.Get("donor"), Stream: asked.Get("stream"), Type: asked.Get("type")}
+	if err := checkEvents(filter); err != nil {
+		return err
+	}
+	q := stream.EventsQuery{After: after, Kind: filter.Kind, Stream: filter.Stream, Passes: func(e *stream.Event) bool {
+		return passes(filter, e.Type, e.Donor, e.Unread)
+	}}
+	if seen != nil {
+		q.After, q.Resumed = seen, true
+	}
+	return hub.Events(w, r, q)
+}
