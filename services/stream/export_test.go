@@ -1,6 +1,10 @@
 package stream
 
-import "time"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
 
 // Hurry shortens a hub's times.
 func (h *Hub) Hurry(beat, take, lag time.Duration) *Hub {
@@ -13,3 +17,6 @@ func (h *Hub) Room(readers int) *Hub {
 	h.open = make(chan struct{}, readers)
 	return h
 }
+
+// Cut is how many streams of events were cut.
+func (h *Hub) Cut() float64 { return testutil.ToFloat64(h.metrics.cut.WithLabelValues(viewEvents)) }

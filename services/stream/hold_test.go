@@ -1,9 +1,212 @@
 package stream_test
 
 import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/services/stream"
+	"golang.org/x/sync/errgroup"
 )
 
 // insistent makes a connection for each request, so that one that is cut takes no other with it.
 var insistent = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}}
+
+// plain is a reader without a library (of HTTP/1.0, which has no chunks), of which the test's own memory has next to nothing. Its system keeps little that it does not read.
+type plain struct {
+	net.Conn
+	head []byte
+}
+
+// connect begins a stream, and returns once its first message is there, which has an id.
+func connect(t testing.TB, at, query string) *plain {
+	t.Helper()
+	u, err := url.Parse(at)
+	must(t, err)
+	c, err := net.Dial("tcp", u.Host)
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	must(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
+	must(t, c.SetDeadline(time.Now().Add(2*patience)))
+	_, err = fmt.Fprintf(c, "GET %s%s HTTP/1.0\r\nHost: localhost\r\n\r\n", u.Path, query)
+	must(t, err)
+	p := &plain{Conn: c}
+	var some [512]byte
+	for !bytes.Contains(p.head, []byte("\nid: ")) {
+		n, err := c.Read(some[:])
+		must(t, err)
+		p.head = append(p.head, some[:n]...)
+	}
+	return p
+}
+
+// ids reads the ids of what is recorded, up to one.
+func (p *plain) ids(end es.Position) (ids []es.Position, err error) {
+	lines := bufio.NewReaderSize(p, 64<<10)
+	for recorded := false; ; {
+		text, err := lines.ReadSlice('\n')
+		switch {
+		case err == bufio.ErrBufferFull: // data that is long
+			continue
+		case err != nil:
+			return ids, fmt.Errorf("after %d events: %w", len(ids), err)
+		case bytes.HasPrefix(text, []byte("event: ")):
+			recorded = string(text) == "event: recorded\n"
+		case recorded && bytes.HasPrefix(text, []byte("id: ")):
+			n, err := strconv.ParseUint(string(bytes.TrimSpace(text[4:])), 10, 64)
+			if err != nil {
+				return ids, err
+			}
+			if ids = append(ids, es.Position(n)); es.Position(n) >= end {
+				return ids, nil
+			}
+		}
+	}
+}
+
+// inUse is the memory that this process holds after a collection.
+func inUse() uint64 {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
+
+func TestAThousandReadersHold(t *testing.T) {
+	readers, events := 1000, 1000
+	if testing.Short() {
+		readers, events = 200, 200
+	}
+	w := begin(t, nil)
+	submit(t, w.ledger, commit("NOR", "1.00"))
+	before := inUse()
+	var all []*plain
+	for range readers {
+		all = append(all, connect(t, w.url, ""))
+	}
+	each := (inUse() - before) / uint64(readers)
+	t.Logf("%d readers, %d bytes each", readers, each)
+	if each > 64<<10 {
+		t.Errorf("a reader at rest takes %d bytes", each)
+	}
+	from, _, err := w.ledger.Head(t.Context())
+	must(t, err)
+	began := time.Now()
+	last := burst(t, w.ledger, events)
+	recorded := time.Since(began)
+	want := logged(t, w.ledger, from.Position, nil)
+	var g errgroup.Group
+	for _, p := range all {
+		g.Go(func() error {
+			ids, err := p.ids(last)
+			if err == nil && !slices.Equal(ids, want) {
+				err = fmt.Errorf("%d events came, and the log has %d", len(ids), len(want))
+			}
+			return err
+		})
+	}
+	must(t, g.Wait())
+	t.Logf("%d events recorded within %v, with all readers after %v", len(want), recorded, time.Since(began))
+}
+
+// Those who read nothing, or slowly, hold up nobody, and hold nothing of what they do not read.
+func TestSlowReadersDelayNobody(t *testing.T) {
+	w := begin(t, func(h *stream.Hub) { h.Hurry(time.Minute, 2*patience, time.Minute) })
+	submit(t, w.ledger, commit("NOR", "1.00"))
+	events := 4000
+	if testing.Short() {
+		events = 2000
+	}
+	var stalled []*plain
+	for range 40 { // of which some read the log, and some the ring
+		stalled = append(stalled, connect(t, w.url, ""), connect(t, w.url, "?after=0"))
+	}
+	fast := []*plain{connect(t, w.url, ""), connect(t, w.url, "")}
+	slow := connect(t, w.url, "")
+	before := inUse()
+	last := burst(t, w.ledger, events)
+	for _, p := range fast {
+		_, err := p.ids(last)
+		must(t, err)
+	}
+	if grown := int64(inUse()) - int64(before); grown > 64<<20 {
+		t.Errorf("%d stalled readers hold %d bytes", len(stalled), grown)
+	} else {
+		t.Logf("%d stalled readers, %d events: %d bytes more than before, with the ledger's own", len(stalled), events, grown)
+	}
+	for n := 0; n < 1<<20; { // slowly, a little at a time
+		read, err := io.CopyN(io.Discard, slow, 4<<10)
+		must(t, err)
+		n += int(read)
+		runtime.Gosched()
+	}
+	_, err := slow.ids(last)
+	must(t, err)
+}
+
+func TestAReaderThatTakesNothingIsCut(t *testing.T) {
+	w := begin(t, func(h *stream.Hub) { h.Hurry(time.Minute, 300*time.Millisecond, time.Minute).Room(1) })
+	submit(t, w.ledger, commit("NOR", "1.00"))
+	p := connect(t, w.url, "")
+	last := burst(t, w.ledger, 2000)
+	for { // its place is free once it is cut
+		if other, err := tryOpen(t, insistent, w.url, ""); err == nil {
+			other.expect("head")
+			break
+		}
+	}
+	if ids, err := p.ids(last); err == nil {
+		t.Errorf("it was sent all %d events", len(ids))
+	}
+	if n := w.hub.Cut(); n != 1 {
+		t.Errorf("%v streams are said to be cut", n)
+	}
+}
+
+// A reader of the balances that does not read is sent, when it reads again, one change in place of many.
+func TestASlowReaderGetsFewerChanges(t *testing.T) {
+	h := byHand(t, nil)
+	const keys, rounds = 100, 60
+	padding := string(bytes.Repeat([]byte("x"), 4<<10))
+	write := func(at es.Position) {
+		for key := range keys {
+			_, err := h.js.Publish(context.Background(), fmt.Sprintf("$KV.balances.a.%d", key),
+				fmt.Appendf(nil, `{"log_id":"%s","position":%d,"ordinal":%d,"standing":"%d","reached":"9","padding":"%s"}`, h.log, at, at, at, padding))
+			must(t, err)
+		}
+		h.mark(at, keys)
+	}
+	write(1)
+	quick := openTable(t, h.url)
+	quick.until(1)
+	p := connect(t, h.url, "?view=balances")
+	for at := es.Position(2); at <= rounds; at++ {
+		write(at)
+		quick.until(at)
+	}
+	changes, lines := 0, bufio.NewReader(p)
+	for done := false; !done; {
+		text, err := lines.ReadString('\n')
+		must(t, err)
+		if text == "event: change\n" {
+			changes++
+		}
+		done = text == fmt.Sprintf("id: %d\n", rounds)
+	}
+	t.Logf("%d changes in place of %d", changes, rounds-1)
+	if quick.messages["change"] != rounds-1 || changes > rounds/2 {
+		t.Errorf("the quick reader got %d changes, and the slow one %d", quick.messages["change"], changes)
+	}
+}
