@@ -16,11 +16,10 @@ const PayloadBytesMax = 1 << 20
 
 const (
 	readyWaitMax = 10 * time.Second
-	// streamBytesMax bounds what all streams hold, in memory. They hold only what can be made again.
+	// streamBytesMax bounds what all streams hold in memory. They hold only what can be made again.
 	streamBytesMax = 256 << 20
-	// streamsMax leaves room for the bucket of live views and no more. A stream on subjects of the ledger would acknowledge each request on
-	// them, and who asked would take that for the answer.
-	streamsMax = 1
+	// syncEvery is how much of what streams keep on disk a power failure may take. They hold only what the event store has.
+	syncEvery = 5 * time.Second
 )
 
 // Config says where the server can be reached.
@@ -31,18 +30,21 @@ type Config struct {
 	Port int
 	// InProcess leaves the server without a listener: only Dial reaches it.
 	InProcess bool
-	// StreamsDir is a folder for JetStream alone, which wants one although its streams stay in memory. Whatever is in it is removed at the start
-	// and at the end. Empty runs no JetStream.
+	// StreamsDir is a folder for JetStream alone, which wants one also where its streams stay in memory. Then whatever is in it is removed at the
+	// start and at the end. Empty runs no JetStream.
 	StreamsDir string
+	// KeptBytesMax bounds what streams keep on disk in StreamsDir, which outlives the server; they stay in memory where it is 0.
+	KeptBytesMax int64
+	// StreamsMax leaves room for the streams of the ledger and no more; one where it is 0. A stream on subjects of the ledger would acknowledge
+	// each request on them, and who asked would take that for the answer.
+	StreamsMax int
 	Logger     *zap.Logger
 }
 
-// Server is a running NATS server. It keeps nothing: the event store is the record.
+// Server is a running NATS server. What it keeps can be made again: the event store is the record.
 type Server struct {
-	nats       *server.Server
-	inProcess  bool
-	streamsDir string
-	zap        *zap.Logger
+	nats *server.Server
+	cfg  Config
 }
 
 // Start runs a server and returns once it takes connections. A server that cannot run JetStream runs without it, and the log says why.
@@ -60,6 +62,8 @@ func Start(cfg Config) (*Server, error) {
 		DontListen: cfg.InProcess,
 		MaxPayload: PayloadBytesMax,
 		NoSigs:     true,
+
+		SyncInterval: syncEvery,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start embedded NATS on %s:%d: %w", cfg.Host, cfg.Port, err)
@@ -71,33 +75,39 @@ func Start(cfg Config) (*Server, error) {
 		s.Shutdown()
 		return nil, fmt.Errorf("start embedded NATS on %s:%d: %s; choose another address, or stop what uses it", cfg.Host, cfg.Port, log.reason())
 	}
-	out := &Server{nats: s, inProcess: cfg.InProcess, streamsDir: cfg.StreamsDir, zap: cfg.Logger}
+	out := &Server{s, cfg}
 	if cfg.StreamsDir != "" {
 		if err := out.startStreams(); err != nil {
-			cfg.Logger.Warn("JetStream does not run: there are no live views; the ledger is whole without them", zap.String("folder", cfg.StreamsDir), zap.Error(err))
+			cfg.Logger.Warn("JetStream does not run: there are no live views and no stream of events; the ledger is whole without them", zap.String("folder", cfg.StreamsDir), zap.Error(err))
 		}
 	}
 	return out, nil
 }
 
 func (s *Server) startStreams() error {
-	if err := os.RemoveAll(s.streamsDir); err != nil {
-		return err
+	kept := s.cfg.KeptBytesMax
+	if kept == 0 {
+		if err := os.RemoveAll(s.cfg.StreamsDir); err != nil {
+			return err
+		}
+		kept = 1 // byte: the server takes 0 for as much as there is
 	}
-	const none = 1 // byte on disk: the server takes 0 for as much as there is
-	if err := s.nats.EnableJetStream(&server.JetStreamConfig{MaxMemory: streamBytesMax, MaxStore: none, StoreDir: s.streamsDir}); err != nil {
+	// The limits come after the streams that are there already, which the server opens first.
+	if err := s.nats.EnableJetStream(&server.JetStreamConfig{
+		MaxMemory: streamBytesMax, MaxStore: kept, StoreDir: s.cfg.StreamsDir,
+	}); err != nil {
 		return err
 	}
 	const noLimit = -1 // but the server's
 	return s.nats.GlobalAccount().UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
-		MaxStreams: streamsMax,
+		MaxStreams: max(s.cfg.StreamsMax, 1),
 		MaxMemory:  noLimit, MaxStore: noLimit, MaxConsumers: noLimit, MaxAckPending: noLimit, MemoryMaxStreamBytes: noLimit, StoreMaxStreamBytes: noLimit,
 	}})
 }
 
 // URL is where other processes reach the server; empty without a listener.
 func (s *Server) URL() string {
-	if s.inProcess {
+	if s.cfg.InProcess {
 		return ""
 	}
 	return s.nats.ClientURL()
@@ -116,10 +126,10 @@ func (s *Server) Dial(opts ...nats.Option) (*nats.Conn, error) {
 func (s *Server) Close() {
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
-	if s.streamsDir == "" {
+	if s.cfg.StreamsDir == "" || s.cfg.KeptBytesMax > 0 {
 		return
 	}
-	if err := os.RemoveAll(s.streamsDir); err != nil {
-		s.zap.Warn("a folder of JetStream stays behind; it may be removed", zap.String("folder", s.streamsDir), zap.Error(err))
+	if err := os.RemoveAll(s.cfg.StreamsDir); err != nil {
+		s.cfg.Logger.Warn("a folder of JetStream stays behind; it may be removed", zap.String("folder", s.cfg.StreamsDir), zap.Error(err))
 	}
 }
