@@ -1,5 +1,5 @@
-// Package browser drives Chromium for tests of what people see.
-package browser
+// Package browsertest drives Chromium for tests of what people see.
+package browsertest
 
 import (
 	"cmp"
@@ -246,6 +246,8 @@ func (p *Page) Await(expression string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, awaitMax)
 	defer cancel()
+	look := time.NewTicker(pollEvery)
+	defer look.Stop()
 	var err error
 	for ctx.Err() == nil {
 		var ok bool
@@ -253,7 +255,10 @@ func (p *Page) Await(expression string) {
 		if ok, err = chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && ok {
 			return
 		}
-		time.Sleep(pollEvery)
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+		}
 	}
 	p.t.Fatalf("not true within %s: %s (%v); the page says:\n%.3000s", awaitMax, expression, err, Eval[string](p, "document.body.innerText"))
 }

@@ -1,4 +1,4 @@
-package browser_test
+package browsertest_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/allied-ledger/allied/services/internal/browser"
+	"github.com/allied-ledger/allied/services/internal/browsertest"
 )
 
 // serve serves one page.
@@ -27,7 +27,7 @@ func serve(t *testing.T, html string) (address string) {
 func TestPageIsSeenAsByItsReader(t *testing.T) {
 	address := serve(t, `<main><h1>Ladder</h1><p id=who></p><div style="width: 900px">wide</div></main><table><tr><th>a<td>1</table>
 <script>setTimeout(() => who.innerText = matchMedia("(prefers-color-scheme: dark)").matches + " " + navigator.language + " " + (1.5).toLocaleString(), 50)</script>`)
-	p := browser.Start(t).Open(t, address, browser.View{Width: 390, Height: 800, Dark: true, Language: "de-DE"})
+	p := browsertest.Start(t).Open(t, address, browsertest.View{Width: 390, Height: 800, Dark: true, Language: "de-DE"})
 	p.AwaitText("#who", "true de-DE 1,5")
 	if cells := p.Table("table"); len(cells) != 1 || !slices.Equal(cells[0], []string{"a", "1"}) {
 		t.Errorf("the table is %q", cells)
@@ -57,7 +57,7 @@ func TestFaultsOfAPageFailItsTest(t *testing.T) {
 	address := serve(t, `<p id=p></p><img src="/missing.png"><script>
 fetch("http://outside.example/").catch(() => { console.error("heard"); p.innerText = "done"; setTimeout(() => { throw new Error("thrown") }) })</script>`)
 	l := &listener{TB: t}
-	p := browser.Start(t).Open(l, address, browser.View{})
+	p := browsertest.Start(t).Open(l, address, browsertest.View{})
 	p.AwaitText("#p", "done")
 	p.Await(`performance.getEntriesByType("resource").length > 0`)
 	p.Reload()
