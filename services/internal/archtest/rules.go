@@ -93,6 +93,7 @@ var technologies = map[string][]string{
 	"github.com/cockroachdb/pebble/":  {"events/filelog"},
 	"github.com/jackc/pgx/":           {"projections/sink/postgres"},
 	"github.com/jedib0t/go-pretty/":   {"services/cmd/allied"},
+	"github.com/parquet-go/":          {"services/exporting"},
 	"github.com/nats-io/nats-server/": {"services/internal/embednats"},
 	"github.com/nats-io/nats.go":      {"services"},
 	"github.com/schollz/progressbar/": {"services/cmd/allied"},
