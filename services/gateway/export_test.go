@@ -4,8 +4,11 @@ import (
 	"net/http"
 	"time"
 
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/readable"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // The bounds that tests meet.
@@ -14,6 +17,8 @@ const (
 	CommandsMax         = commandsMax
 	RequestsInFlightMax = requestsInFlightMax
 	PagesInFlightMax    = pagesInFlightMax
+	FilesInFlightMax    = filesInFlightMax
+	FileRowsMax         = fileRowsMax
 )
 
 // NewImpatient is New with another time for a body to arrive.
@@ -24,6 +29,20 @@ func NewImpatient(ledger *client.Client, bodyWait time.Duration) (http.Handler, 
 	}
 	f.bodyWait = bodyWait
 	return f, nil
+}
+
+// Read makes the request of a route out of a query, of the id x where the path has one; nil where there is a problem.
+func Read(r Route, query string) (protoreflect.Message, *apiv1.Problem) {
+	t := target{Route: &r, id: "x"}
+	input, err := protoregistry.GlobalTypes.FindMessageByName(r.RPC.Input().FullName())
+	if err != nil {
+		panic(err)
+	}
+	m := input.New()
+	if p := t.read(query, m); p != nil {
+		return nil, p
+	}
+	return m, nil
 }
 
 var (

@@ -32,13 +32,20 @@ const (
 	replyBytesMax       = 2 * query.ReplyBytesMax
 	requestsInFlightMax = 64 // beside pages of events
 	pagesInFlightMax    = 16
+	filesInFlightMax    = 4
 	idleWaitMax         = 2 * time.Minute
 )
 
-// New returns what serves allied.api.v1.LedgerService, and tells everybody else which paths there are. It is made to be served at / by
-// NewServer. The client stays its caller's.
+// New returns what serves allied.api.v1.LedgerService, as Connect and as REST, and tells everybody else which paths there are. It is made to be
+// served at / by NewServer. The client stays its caller's.
 func New(ledger *client.Client) (http.Handler, error) {
-	return newFront(ledger)
+	f, err := newFront(ledger)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", f) // what has a path of its own, such as the stream and the pages, is added here
+	return mux, nil
 }
 
 // NewServer returns a server of a loopback listener: it speaks HTTP/1 and HTTP/2 without TLS, gives up on headers that come slowly and on
@@ -64,14 +71,14 @@ func guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !isHere(r.Host):
-			refuseRequest(out, w, r, http.StatusForbidden, refusal(connect.CodePermissionDenied, &apiv1.Problem{
+			refuseRequest(out, w, r, http.StatusForbidden, connect.CodePermissionDenied, &apiv1.Problem{
 				Code: "foreign_host", Reason: fmt.Sprintf("the request is for host %q, a name that anybody may point here", r.Host),
 				Remedy: "use the server's IP address, or localhost",
-			}))
+			})
 		case origins.Check(r) != nil:
-			refuseRequest(out, w, r, http.StatusForbidden, refusal(connect.CodePermissionDenied, &apiv1.Problem{
+			refuseRequest(out, w, r, http.StatusForbidden, connect.CodePermissionDenied, &apiv1.Problem{
 				Code: "foreign_origin", Reason: "a page of another origin sent the request", Remedy: "send it from a program, or from a page of this server",
-			}))
+			})
 		default:
 			h.ServeHTTP(w, r)
 		}
@@ -114,7 +121,8 @@ func intercept(next connect.UnaryFunc) connect.UnaryFunc {
 		}
 		var said *connect.Error
 		if !errors.As(err, &said) {
-			said = problemOf(err)
+			code, p := problemOf(err)
+			said = refusal(code, p)
 		}
 		return nil, said
 	}

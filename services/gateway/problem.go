@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -48,7 +50,7 @@ var codes = map[string]connect.Code{
 }
 
 // problemOf says of any error what it is to a caller.
-func problemOf(err error) *connect.Error {
+func problemOf(err error) (connect.Code, *apiv1.Problem) {
 	var refused *es.Refusal
 	var nobody *query.UnavailableError
 	var damage *es.DamageError
@@ -58,26 +60,65 @@ func problemOf(err error) *connect.Error {
 		if !ok {
 			code = connect.CodeInvalidArgument
 		}
-		return refusal(code, &apiv1.Problem{Code: refused.Code, Field: refused.Field, Reason: refused.Reason, Remedy: refused.Remedy})
+		return code, &apiv1.Problem{Code: refused.Code, Field: refused.Field, Reason: refused.Reason, Remedy: refused.Remedy}
 	case errors.As(err, &damage):
-		return refusal(connect.CodeDataLoss, &apiv1.Problem{Code: "log_damaged", Reason: err.Error(), Remedy: damage.Remedy})
+		return connect.CodeDataLoss, &apiv1.Problem{Code: "log_damaged", Reason: err.Error(), Remedy: damage.Remedy}
 	case errors.As(err, &nobody):
-		return refusal(connect.CodeUnavailable, &apiv1.Problem{
+		return connect.CodeUnavailable, &apiv1.Problem{
 			Code: "view_unavailable", Reason: fmt.Sprintf("nobody serves view %s", nobody.View), Remedy: "start it, for instance with `allied serve`",
-		})
+		}
 	case errors.Is(err, context.Canceled):
-		return refusal(connect.CodeCanceled, &apiv1.Problem{Code: "canceled", Reason: "the caller went away", Remedy: "ask again"})
+		return connect.CodeCanceled, &apiv1.Problem{Code: "canceled", Reason: "the caller went away", Remedy: "ask again"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return refusal(connect.CodeDeadlineExceeded, &apiv1.Problem{
+		return connect.CodeDeadlineExceeded, &apiv1.Problem{
 			Code: "deadline_exceeded", Reason: "the request's time ended before its answer came", Remedy: "ask again, with more time or for less",
-		})
+		}
 	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrConnectionClosed),
 		errors.Is(err, remotelog.ErrUnavailable):
-		return refusal(connect.CodeUnavailable, &apiv1.Problem{
+		return connect.CodeUnavailable, &apiv1.Problem{
 			Code: "unavailable", Reason: err.Error(), Remedy: "ask again once the ledger's services are back",
-		})
+		}
 	}
-	return refusal(connect.CodeInternal, &apiv1.Problem{Code: "internal", Reason: err.Error(), Remedy: "this is a fault of the server: report it with these words"})
+	return connect.CodeInternal, internalProblem(err)
+}
+
+func internalProblem(err error) *apiv1.Problem {
+	return &apiv1.Problem{Code: "internal", Reason: err.Error(), Remedy: "this is a fault of the server: report it with these words"}
+}
+
+// retryAfterSeconds is what a caller is told to wait where to ask again may help.
+const retryAfterSeconds = "1"
+
+// writeProblem answers a request of REST with a problem in the form of RFC 9457. Its type is the place on the reference page that describes
+// the code.
+func writeProblem(w http.ResponseWriter, status int, p *apiv1.Problem) {
+	text, err := json.Marshal(struct {
+		Type   string `json:"type"`
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+		Code   string `json:"code"`
+		Field  string `json:"field"`
+		Remedy string `json:"remedy"`
+	}{apiPath + "#" + p.Code, titleOf(p.Code), status, p.Reason, p.Code, p.Field, p.Remedy})
+	if err != nil { // texts and a number always encode
+		status, text = http.StatusInternalServerError, nil
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfterSeconds)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // who cannot be told has gone
+}
+
+// titleOf is a code in words: Unknown field.
+func titleOf(code string) string {
+	words := strings.ReplaceAll(code, "_", " ")
+	return strings.ToUpper(words[:min(1, len(words))]) + words[min(1, len(words)):]
 }
 
 // checkWord refuses a word that is not allowed, and names those that are or the nearest.

@@ -7,19 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/allied-ledger/allied/services/internal/readable"
-
 	"connectrpc.com/connect"
 	"github.com/allied-ledger/allied/events/es"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/allied-ledger/allied/services/stream"
 )
 
 // StreamPath is where Server-Sent Events are served.
 const StreamPath = "/v1/stream"
-
-// streamRetrySeconds is when a reader that was refused for lack of room may come again.
-const streamRetrySeconds = 5
 
 // StreamEvent renders an event as Events answers it, for a hub.
 func StreamEvent(e es.Entry) (stream.Event, error) {
@@ -30,17 +26,17 @@ func StreamEvent(e es.Entry) (stream.Event, error) {
 
 // NewStream serves GET StreamPath from a hub.
 func NewStream(hub *stream.Hub) http.Handler {
-	out := connect.NewErrorWriter()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := serveStream(hub, w, r); err != nil {
-			refused := problemOf(err)
-			status := http.StatusBadRequest
-			if refused.Code() != connect.CodeInvalidArgument {
-				status = http.StatusServiceUnavailable
-				w.Header().Set("Retry-After", fmt.Sprint(streamRetrySeconds))
-			}
-			refuseRequest(out, w, r, status, refused)
+		err := serveStream(hub, w, r)
+		if err == nil {
+			return
 		}
+		status := http.StatusServiceUnavailable
+		code, p := problemOf(err)
+		if code == connect.CodeInvalidArgument {
+			status = http.StatusBadRequest
+		}
+		writeProblem(w, status, p)
 	})
 }
 

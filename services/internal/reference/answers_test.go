@@ -25,7 +25,8 @@ var areas = []struct {
 	{"Sending a command, and drawing on a pledge", []string{"services/client", "services/internal/reservation"}},
 	{"The event store", []string{"services/recorder", "events/filelog", "events/kurrentlog"}},
 	{"Questions to views", []string{"projections", "services/query", "services/internal/boot", "services/internal/remotelog"}},
-	{"Requests over HTTP", []string{"services/gateway"}},
+	{"Requests over HTTP", []string{"services/gateway", "services/stream"}},
+	{"The relay", []string{"services/relay"}},
 }
 
 func areaOf(dir string) string {
