@@ -18,6 +18,7 @@ import (
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/allied-ledger/allied/services/internal/remotelog"
+	"github.com/allied-ledger/allied/services/stream"
 )
 
 // The bounds of a page of events.
@@ -89,7 +90,7 @@ func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv
 		if r.Kind != "" && !strings.HasPrefix(e.Stream, r.Kind+"-") {
 			continue
 		}
-		if event := readable.Logged(e); passes(r, event.Type, donorOf(event), event.Error != "") {
+		if event := readable.Logged(e); passes(r, event.Type, stream.DonorOf(event), event.Error != "") {
 			recordBytes += len(e.Bytes)
 			out.Events = append(out.Events, event)
 		}
@@ -105,8 +106,6 @@ func passes(r *apiv1.EventsRequest, stored, donor string, unread bool) bool {
 	}
 	return r.Donor == "" || unread || donor == r.Donor
 }
-
-func donorOf(e *apiv1.LoggedEvent) string { return e.Envelope.GetFields()["donor"].GetStringValue() }
 
 func lastPart(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
 

@@ -10,19 +10,11 @@ import (
 	"connectrpc.com/connect"
 	"github.com/allied-ledger/allied/events/es"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
-	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/allied-ledger/allied/services/stream"
 )
 
 // StreamPath is where Server-Sent Events are served.
 const StreamPath = "/v1/stream"
-
-// StreamEvent renders an event as Events answers it, for a hub.
-func StreamEvent(e es.Entry) (stream.Event, error) {
-	event := readable.Logged(e)
-	text, err := jsonCodec{}.Marshal(event)
-	return stream.Event{Type: event.Type, Donor: donorOf(event), Unread: event.Error != "", Data: text}, err
-}
 
 // NewStream serves GET StreamPath from a hub.
 func NewStream(hub *stream.Hub) http.Handler {

@@ -168,7 +168,7 @@ func (f *eventsReader) run() error {
 func (f *eventsReader) sendSome(messages []*message) error {
 	for _, m := range messages {
 		if f.query.wants(m.entry.Stream) {
-			event, text, err := m.render(f.hub.tail.encode)
+			event, text, err := m.render()
 			if err != nil {
 				return err
 			}
@@ -246,7 +246,7 @@ func (f *eventsReader) readStream(g given) (read bool, err error) {
 func (f *eventsReader) sendEntry(e es.Entry) error {
 	if f.query.wants(e.Stream) {
 		m := message{entry: e}
-		event, text, err := m.render(f.hub.tail.encode)
+		event, text, err := m.render()
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/services/internal/feed"
 	"github.com/allied-ledger/allied/services/internal/pause"
 	"github.com/allied-ledger/allied/services/internal/remotelog"
@@ -43,19 +42,8 @@ const (
 	lookEvery = time.Second
 )
 
-// Event is a recorded event as readers are sent it, and what filters ask of it.
-type Event struct {
-	Type, Donor string
-	// Unread: what it says cannot be read, so that nobody knows whose it is.
-	Unread bool
-	// Data is JSON of one line.
-	Data []byte
-}
-
 // Config is what a hub needs beside its connection.
 type Config struct {
-	// Encode renders an entry of the log; it never fails, since what cannot be read is said in Data.
-	Encode func(es.Entry) (Event, error)
 	// Bucket is that of the live balances.
 	Bucket string
 	Logger *zap.Logger
@@ -91,7 +79,7 @@ func New(nc *nats.Conn, cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		log: remotelog.New(nc), tail: newTail(feed.New(nc, cfg.Logger), cfg.Encode), board: newBoard(js, cfg.Bucket), metrics: measured, zap: cfg.Logger,
+		log: remotelog.New(nc), tail: newTail(feed.New(nc, cfg.Logger)), board: newBoard(js, cfg.Bucket), metrics: measured, zap: cfg.Logger,
 		open: make(chan struct{}, StreamsMax), turns: make(chan struct{}, turnsMax), heads: make(chan struct{}, headsAskedMax), ended: make(chan struct{}),
 		beatEvery: beatEvery, takeWait: takeWaitMax, lagAfter: lagAfter, lookEvery: lookEvery,
 	}, nil

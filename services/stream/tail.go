@@ -11,6 +11,9 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
+	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
+	"github.com/allied-ledger/allied/services/internal/readable"
+	"github.com/allied-ledger/allied/services/internal/strictjson"
 	"github.com/google/uuid"
 )
 
@@ -27,7 +30,6 @@ const (
 // tail is the end of the log: the last events, each rendered once for all readers, when the first asks for it.
 type tail struct {
 	source engine.Source
-	encode func(es.Entry) (Event, error)
 
 	mu          sync.Mutex
 	logID       uuid.UUID // nil before the recorder has first answered
@@ -51,6 +53,16 @@ type place struct {
 
 func placeOf(h es.Head) place { return place{h.Position, max(h.Events, 1) - 1} }
 
+// Event is what filters ask of an event.
+type Event struct {
+	Type, Donor string
+	// Unread: what it says cannot be read, so that nobody knows whose it is.
+	Unread bool
+}
+
+// DonorOf is whose an event is.
+func DonorOf(e *apiv1.LoggedEvent) string { return e.Envelope.GetFields()["donor"].GetStringValue() }
+
 // message is an event to send.
 type message struct {
 	entry       es.Entry
@@ -62,14 +74,16 @@ type message struct {
 }
 
 // render returns the event, and all of its message.
-func (m *message) render(encode func(es.Entry) (Event, error)) (*Event, []byte, error) {
+func (m *message) render() (*Event, []byte, error) {
 	m.once.Do(func() {
-		if m.event, m.err = encode(m.entry); m.err != nil {
-			m.err = fmt.Errorf("encode the event at position %d: %w", m.entry.Position, m.err)
+		logged := readable.Logged(m.entry)
+		m.event = Event{Type: logged.Type, Donor: DonorOf(logged), Unread: logged.Error != ""}
+		data, err := strictjson.Marshal(logged)
+		if err != nil {
+			m.err = fmt.Errorf("encode the event at position %d: %w", m.entry.Position, err)
 			return
 		}
-		m.text = recorded(m.entry.Position, m.event.Data)
-		m.event.Data, m.entry.Bytes = nil, nil
+		m.text, m.entry.Bytes = recorded(m.entry.Position, data), nil
 	})
 	return &m.event, m.text, m.err
 }
@@ -83,8 +97,8 @@ func recorded(at es.Position, data []byte) []byte {
 	return append(out, "\n\n"...)
 }
 
-func newTail(source engine.Source, encode func(es.Entry) (Event, error)) *tail {
-	return &tail{source: source, encode: encode, news: newNews()}
+func newTail(source engine.Source) *tail {
+	return &tail{source: source, news: newNews()}
 }
 
 // session follows the recorder's broadcast until something fails. What the broadcast loses is read from the log.

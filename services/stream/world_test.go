@@ -57,7 +57,7 @@ func begin(t testing.TB, tune func(*stream.Hub)) *world {
 // serve runs a hub of the ledger at a connection.
 func serve(t testing.TB, nc *nats.Conn, tune func(*stream.Hub)) (hub *stream.Hub, url string) {
 	t.Helper()
-	hub, err := stream.New(nc, stream.Config{Encode: gateway.StreamEvent, Bucket: boot.LiveBalances.Bucket, Logger: zap.NewNop()})
+	hub, err := stream.New(nc, stream.Config{Bucket: boot.LiveBalances.Bucket, Logger: zap.NewNop()})
 	must(t, err)
 	if tune != nil {
 		tune(hub)

@@ -129,7 +129,7 @@ func (n *Node) startStreams() (*stream.Hub, error) {
 		return nil, fmt.Errorf("start streams: %w", err)
 	}
 	n.closers = append(n.closers, func() error { nc.Close(); return nil })
-	hub, err := stream.New(nc, stream.Config{Encode: gateway.StreamEvent, Bucket: LiveBalances.Bucket, Logger: n.zap, Metrics: n.metrics})
+	hub, err := stream.New(nc, stream.Config{Bucket: LiveBalances.Bucket, Logger: n.zap, Metrics: n.metrics})
 	if err != nil {
 		return nil, err
 	}
