@@ -20,6 +20,10 @@ export class Problem extends Error {
   }
 }
 
+export function asProblem(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem("failed", String(error), "Reload the page.", 0);
+}
+
 // address is where a request is asked, also as a file with an ending such as `.csv`.
 export function address(path: string, params: Params = {}, ending = ""): string {
   const query = new URLSearchParams();

@@ -7,6 +7,11 @@ export interface Asset {
   item: string; // the item of a quantity; empty for a currency
 }
 
+// isAsset tells whether an address names an asset; whether there are figures in it the server knows.
+export function isAsset(text: string): boolean {
+  return /^[^/]+\/\d[@:]./.test(text);
+}
+
 export function parseAsset(text: string): Asset {
   const slash = text.indexOf("/");
   const code = text.slice(0, slash);

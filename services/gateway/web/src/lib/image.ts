@@ -1,5 +1,7 @@
 // Saves a picture as SVG or PNG, with its title and source, as it looks on the page.
 
+import { textWidth } from "./fit.ts";
+
 interface Words {
   name: string;
   title: string;
@@ -10,25 +12,34 @@ interface Words {
 const styles = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family", "font-size", "font-weight", "text-anchor"];
 
 const margin = 24;
-const titleHeight = 44;
+const titleHeight = 50;
+const legendHeight = 30;
 const sourceHeight = 36;
 // Pixels of the file for each of the page: enough for print.
 const pngScale = 2;
 
 export async function saveImage(picture: HTMLElement | null, words: Words, form: "svg" | "png"): Promise<void> {
-  const drawn = picture?.querySelector("svg");
-  if (!drawn) {
+  const drawn = [...(picture?.querySelectorAll("svg") ?? [])].sort((a, b) => area(b) - area(a))[0];
+  if (!picture || !drawn) {
     return;
   }
-  const { svg, width, height } = framed(drawn, words);
+  const { svg, width, height } = framed(drawn, picture.querySelectorAll(".legend li, p.legend"), words);
   const file = new Blob([svg], { type: "image/svg+xml" });
   save(form === "svg" ? file : await painted(svg, width, height), `${words.name}.${form}`);
 }
 
-function framed(drawn: SVGSVGElement, words: Words): { svg: string; width: number; height: number } {
+// area tells the picture from the samples of its legend.
+function area(svg: SVGSVGElement): number {
+  const { width, height } = svg.getBoundingClientRect();
+  return width * height;
+}
+
+function framed(drawn: SVGSVGElement, legend: NodeListOf<Element>, words: Words): { svg: string; width: number; height: number } {
   const box = drawn.getBoundingClientRect();
   const page = getComputedStyle(document.body);
-  const [width, height] = [Math.ceil(box.width) + 2 * margin, Math.ceil(box.height) + titleHeight + sourceHeight + margin];
+  const shown = [...legend].filter((item) => item.getClientRects().length > 0);
+  const top = titleHeight + (shown.length > 0 ? legendHeight : 0);
+  const [width, height] = [Math.ceil(box.width) + 2 * margin, Math.ceil(box.height) + top + sourceHeight + margin];
   const frame = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   frame.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   frame.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -38,14 +49,29 @@ function framed(drawn: SVGSVGElement, words: Words): { svg: string; width: numbe
   ground.setAttribute("x", "0");
   const text = { "font-family": page.fontFamily, fill: page.color };
   add(frame, "text", { x: margin, y: margin + 8, "font-size": 18, "font-weight": 600, ...text }).textContent = words.title;
-  const copy = styled(drawn);
-  copy.setAttribute("x", String(margin));
-  copy.setAttribute("y", String(titleHeight));
-  copy.setAttribute("width", String(box.width));
-  copy.setAttribute("height", String(box.height));
-  frame.append(copy);
+  place(frame, drawn, margin, top);
+  let x = margin;
+  for (const item of shown) {
+    const sample = item.querySelector("svg");
+    if (sample) {
+      place(frame, sample, x, titleHeight);
+      x += sample.getBoundingClientRect().width + 6;
+    }
+    const name = item.textContent?.trim() ?? "";
+    add(frame, "text", { x, y: titleHeight + 11, "font-size": 13, ...text }).textContent = name;
+    x += textWidth(name, 13) + 20;
+  }
   add(frame, "text", { x: margin, y: height - margin / 2, "font-size": 12, ...text }).textContent = words.source;
   return { svg: new XMLSerializer().serializeToString(frame), width, height };
+}
+
+function place(frame: Element, drawn: SVGSVGElement, x: number, y: number): void {
+  const copy = styled(drawn);
+  const { width, height } = drawn.getBoundingClientRect();
+  for (const [name, value] of Object.entries({ x, y, width, height })) {
+    copy.setAttribute(name, String(value));
+  }
+  frame.append(copy);
 }
 
 function add(parent: Element, name: string, attributes: Record<string, string | number>): Element {

@@ -1,8 +1,5 @@
-// Kinds of things in one picture: each has a colour and a pattern that stay the same on every page.
-
-// The tops of the categories have theirs for ever; what is below one takes those that are left, in order.
-const fixed: Record<string, number> = { MIL: 0, FIN: 1, HUM: 2, REC: 3 };
-const coloursMax = 8;
+// Categories in pictures: each has a colour and a pattern, which are the same in every picture and on every page.
+import { terms } from "./words.ts";
 
 export interface Kind {
   code: string;
@@ -10,17 +7,33 @@ export interface Kind {
   pattern: number; // 0 is plain
 }
 
+const colours = 8;
 export const patterns = 4;
 
+// The tops of the categories have colours of their own; below each, siblings take theirs in the order of the ledger's terms.
+const tops = ["MIL", "FIN", "HUM", "REC"];
+// Endings of what is no kind by itself: mixed, without a purpose, a plug, unmapped.
+const unsorted = ["MIXED", "ENVELOPE", "PLUG", "UNMAPPED"];
+
 export function kindsOf(codes: readonly string[]): Map<string, Kind> {
-  const tops = codes.every((c) => c in fixed || !c.includes("."));
-  let free = tops ? Object.keys(fixed).length : 0;
-  const kinds = new Map<string, Kind>();
-  for (const code of [...new Set(codes)].sort()) {
-    const i = tops ? (fixed[code] ?? free++) : free++;
-    kinds.set(code, { code, colour: i < coloursMax ? `--kind-${i}` : "--kind-other", pattern: i % patterns });
+  return new Map([...new Set(codes)].sort().map((code) => [code, kindOf(code)]));
+}
+
+function kindOf(code: string): Kind {
+  const parts = code.split(".");
+  const other = unsorted.indexOf(parts.at(-1)!);
+  if (other >= 0) {
+    return { code, colour: "--kind-other", pattern: other };
   }
-  return kinds;
+  const siblings = parts.length === 1 ? tops : siblingsOf(parts);
+  const i = siblings.indexOf(code);
+  // Who shares a colour differs in pattern.
+  return i < 0 ? { code, colour: "--kind-other", pattern: 0 } : { code, colour: `--kind-${i % colours}`, pattern: (i + Math.floor(i / colours)) % patterns };
+}
+
+function siblingsOf(parts: readonly string[]): string[] {
+  const parent = `${parts.slice(0, -1).join(".")}.`;
+  return (terms.value?.categories ?? []).map((c) => c.code).filter((c) => c.startsWith(parent) && !c.includes(".", parent.length) && !unsorted.includes(c.slice(parent.length)));
 }
 
 // colourOf reads a property of the style sheet, for pictures that cannot use one.

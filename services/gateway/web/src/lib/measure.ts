@@ -1,12 +1,11 @@
 // What the figures are counted in: one asset on one basis, since amounts of two never add. The reader chooses it, or the page takes the one
 // in which most donors have figures.
 import { computed, signal } from "@preact/signals";
-import { address, get } from "./api.ts";
-import { basisOf } from "./asset.ts";
+import { address, asProblem, get, type Params, type Problem } from "./api.ts";
+import { basisOf, isAsset } from "./asset.ts";
 import { movedBeyond, pause } from "./live.ts";
 import { view, type View } from "./router.ts";
 import { terms } from "./words.ts";
-import type { Params } from "./api.ts";
 import type { BalancesResponse } from "./types.ts";
 
 export interface Measure {
@@ -22,9 +21,15 @@ export interface Candidate extends Measure {
 // candidates are all such assets, those of the most donors first; null until the ledger has told.
 export const candidates = signal<Candidate[] | null>(null);
 
+// Why they are not known yet.
+export const measureProblem = signal<Problem | null>(null);
+
 export const measure = computed((): Measure | null => {
   const v = view.value;
   if (v.asset) {
+    if (!isAsset(v.asset)) {
+      return null;
+    }
     return { basis: basisOf(v.asset), asset: v.asset };
   }
   return candidates.value?.find((c) => !v.basis || c.basis === v.basis) ?? null;
@@ -44,9 +49,11 @@ export async function startMeasures(signal: AbortSignal = new AbortController().
     try {
       const answers = await Promise.all(bases.map((basis) => get<BalancesResponse>(address("/v1/balances", donorsBy(basis)), signal)));
       candidates.value = rank(answers);
+      measureProblem.value = null;
       await movedBeyond(Math.min(...answers.map((a) => Number(a.position))), signal);
       await pause(candidates.value.length > 0 ? askMillisecondsMin : 0, signal);
-    } catch {
+    } catch (error) {
+      measureProblem.value = asProblem(error);
       await pause(retryMilliseconds, signal);
     }
   }

@@ -1,6 +1,6 @@
 // useQuery asks a view of the ledger, and again whenever figures moved.
 import { useEffect, useState } from "preact/hooks";
-import { address, get, Problem, type Params } from "./api.ts";
+import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { head, movedBeyond, pause } from "./live.ts";
 
 // Answer is what is known of a query. Old data stays while newer is asked for; `pending` says that it answers the query before, and `error`
@@ -48,7 +48,7 @@ async function follow<T extends { position: string }>(url: string, signal: Abort
       if (signal.aborted) {
         return;
       }
-      const problem = error instanceof Problem ? error : new Problem("failed", String(error), "Reload the page.", 0);
+      const problem = asProblem(error);
       show(undefined, problem);
       if (problem.passing) {
         await pause(retry, signal);

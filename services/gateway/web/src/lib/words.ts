@@ -1,10 +1,12 @@
 // The ledger's words in plain English, and the titles of its donors and categories.
 import { computed, signal } from "@preact/signals";
-import { get } from "./api.ts";
+import { asProblem, get, type Problem } from "./api.ts";
 import { pause } from "./live.ts";
 import type { TermsResponse } from "./types.ts";
 
 export const terms = signal<TermsResponse | null>(null);
+// Why they are not there yet.
+export const termsProblem = signal<Problem | null>(null);
 
 const retryMilliseconds = 3_000;
 
@@ -13,7 +15,9 @@ export async function startTerms(signal: AbortSignal = new AbortController().sig
   while (!terms.value) {
     try {
       terms.value = await get<TermsResponse>("/v1/terms", signal);
-    } catch {
+      termsProblem.value = null;
+    } catch (error) {
+      termsProblem.value = asProblem(error);
       await pause(retryMilliseconds, signal);
     }
   }
@@ -28,6 +32,10 @@ export function donorTitle(code: string): string {
 
 export function categoryTitle(code: string): string {
   return categories.value.get(code)?.title ?? code;
+}
+
+export function groupTitle(code: string): string {
+  return terms.value?.groups.find((g) => g.code === code)?.title ?? code;
 }
 
 // Stage is a rung of the ladder as people call it.

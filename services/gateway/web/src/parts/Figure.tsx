@@ -4,8 +4,9 @@ import { useRef, useState } from "preact/hooks";
 import { address } from "../lib/api.ts";
 import { assetPhrase, parseAsset } from "../lib/asset.ts";
 import { saveImage } from "../lib/image.ts";
+import { counting, scope } from "../lib/scope.ts";
 import { plural, printCount, printShort } from "../lib/print.ts";
-import { instrumentTitle, stage } from "../lib/words.ts";
+import { donorTitle, instrumentTitle, stage } from "../lib/words.ts";
 import type { Answer } from "../lib/query.ts";
 import type { BalancesResponse, LeftOut } from "../lib/types.ts";
 import { DataTable, type Column } from "./DataTable.tsx";
@@ -52,9 +53,15 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
         <footer>
           <p class="meta">
             {asset && <span>{capital(assetPhrase(asset))}. </span>}
-            <span>{answer.params.reached ? "All that ever reached the stage" : "What stands at the stage now"}. </span>
+            <span>{counting(answer.params)}. </span>
+            {scope(answer.params) && <span>Only: {scope(answer.params)}. </span>}
             {data.unknown !== "0" && <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>}
             <LeftOutNote rows={data.left_out} />
+            {data.members.length > 0 && (
+              <span title={data.members.map(donorTitle).join(", ")}>
+                Donors: the {printCount(data.members.length)} members of {String(answer.params.group)} on {data.group_on}.{" "}
+              </span>
+            )}
             {notes}
             <span>
               As of fact {printCount(data.ordinal)}, position {data.position}.
@@ -71,7 +78,7 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
             <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">JSON</a>
             {drawn &&
               (["svg", "png"] as const).map((form) => (
-                <button key={form} type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(data, asset) }, form)}>
+                <button key={form} type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(answer, data.ordinal, asset) }, form)}>
                   {form.toUpperCase()}
                 </button>
               ))}
@@ -87,8 +94,10 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
   );
 }
 
-function source(data: BalancesResponse, asset: string | undefined): string {
-  return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}Allied Ledger, as of fact ${printCount(data.ordinal)}.`;
+// source is what an image says of itself.
+function source({ params }: Answer<unknown>, ordinal: string, asset: string | undefined): string {
+  const only = scope(params);
+  return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}${counting(params)}. ${only ? `Only: ${only}. ` : ""}Allied Ledger, as of fact ${printCount(ordinal)}.`;
 }
 
 function capital(words: string): string {

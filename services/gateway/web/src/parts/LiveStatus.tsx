@@ -1,31 +1,21 @@
 // LiveStatus says whether the figures follow the ledger.
 import { useEffect, useState } from "preact/hooks";
-import { connection, head } from "../lib/live.ts";
+import { connection, head, type Connection } from "../lib/live.ts";
 import { plural, printCount } from "../lib/print.ts";
 
 export function LiveStatus() {
   const now = connection.value;
-  const words = useWords();
   return (
-    <p class={`live ${now.state}`} role="status">
+    <p class={`live ${now.state}`}>
       <span class="dot" aria-hidden="true" />
-      <span>{words}</span>
+      <span role="status">{words(now)}</span>
+      {now.state === "disconnected" && <Countdown until={now.retryAt} />}
       {head.value && head.value.ordinal >= 0 && <span class="ordinal">fact {printCount(head.value.ordinal)}</span>}
     </p>
   );
 }
 
-function useWords(): string {
-  const now = connection.value;
-  const retryAt = now.state === "disconnected" ? now.retryAt : 0;
-  const [, tick] = useState(0);
-  useEffect(() => {
-    if (!retryAt) {
-      return undefined;
-    }
-    const timer = setInterval(() => tick((n) => n + 1), 1_000);
-    return () => clearInterval(timer);
-  }, [retryAt]);
+function words(now: Connection): string {
   switch (now.state) {
     case "connecting":
       return "Connecting";
@@ -40,6 +30,18 @@ function useWords(): string {
     case "lagging":
       return `Behind by ${plural(Math.round(now.seconds), "second", "seconds")}`;
     case "disconnected":
-      return `Disconnected; next try in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1_000))} s`;
+      return "Disconnected";
   }
+}
+
+// Countdown stands beside the status, so that it is not read out every second.
+function Countdown({ until }: { until: number }) {
+  const left = () => Math.max(0, Math.ceil((until - Date.now()) / 1_000));
+  const [seconds, setSeconds] = useState(left);
+  useEffect(() => {
+    setSeconds(left());
+    const timer = setInterval(() => setSeconds(left()), 1_000);
+    return () => clearInterval(timer);
+  }, [until]);
+  return <span>next try in {seconds} s</span>;
 }

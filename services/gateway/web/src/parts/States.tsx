@@ -2,6 +2,7 @@
 import type { Problem } from "../lib/api.ts";
 import { printCount } from "../lib/print.ts";
 import { link } from "../lib/router.ts";
+import { useTitle } from "../lib/title.ts";
 
 export function Skeleton({ height }: { height: number }) {
   return (
@@ -48,6 +49,7 @@ export function EmptyLedger() {
 }
 
 export function UnknownPage({ pathname }: { pathname: string }) {
+  useTitle("No such page");
   return (
     <section class="note">
       <h1>There is no page {pathname}</h1>

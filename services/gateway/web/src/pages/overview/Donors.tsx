@@ -56,6 +56,7 @@ export function Donors({ measure }: { measure: Measure }) {
       height={donorsShown * 28 + 60}
       table={{ caption: `${stage(at).title} by donor and category`, columns, rows: givers, sort: { id: "total", desc: true } }}
     >
+      {givers.length === 0 && <p class="nothing">No donor has a figure at this stage.</p>}
       <Legend kinds={kinds.values()} prefix="donors" title={categoryTitle} />
       <Bars givers={shown} kinds={kinds} measure={measure} at={at} />
       {givers.length > donorsShown && (
@@ -98,7 +99,7 @@ function Bars({ givers, kinds, measure, at }: BarsProps) {
   return (
     <div ref={ref}>
       {width > 0 && (
-        <svg width={width} height={givers.length * rowHeight}>
+        <svg width={width} height={givers.length * rowHeight} role="group" aria-label="Bars of each donor’s amounts">
           <Patterns prefix="donors" />
           {givers.map((g, i) => {
             const top = i * rowHeight;

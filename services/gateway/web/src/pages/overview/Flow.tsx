@@ -54,7 +54,11 @@ export function Flow({ measure }: { measure: Measure }) {
       height={height}
       table={{ caption: "What stands at each stage, by donor and category", columns, rows }}
     >
-      <Chart option={option} height={height} widthMin={widthMin} label="Flows from donors through kinds of support to stages; the table below has each" onSelect={select} />
+      {rows.length === 0 ? (
+        <p class="nothing">Nothing stands at any stage.</p>
+      ) : (
+        <Chart option={option} height={height} widthMin={widthMin} label="Flows from donors through kinds of support to stages; the table below has each" onSelect={select} />
+      )}
     </Figure>
   );
 }
@@ -115,7 +119,7 @@ function drawn(rows: SumRow[], code: string, width: number) {
     },
     series: [
       {
-        type: "sankey", left, right, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 9, draggable: false, layoutIterations: 0,
+        type: "sankey", left, right, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 15, draggable: false, layoutIterations: 0,
         emphasis: { focus: "adjacency", lineStyle: { opacity: 0.6 } },
         data: ordered([...nodes.values()], [...links.values()]).map((n) => ({
           name: n.name, depth: n.depth, at: n.at, itemStyle: { color: colourOf(n.colour), borderWidth: 0 },

@@ -41,7 +41,7 @@ export function Ladder({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="ladder"
-      title={v.mode === "reached" ? "How far support has come" : "Where support stands now"}
+      title={v.mode === "reached" ? "How far support has come" : v.from || v.to ? "How what stands at each stage changed" : "Where support stands now"}
       lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} />}
       answer={answer}
       asset={measure.asset}
@@ -108,7 +108,7 @@ const branchHeight = 26;
 
 // tops are where the rungs begin; the height of all stands at the end.
 function tops(rungs: Rung[]): number[] {
-  const all = [0];
+  const all = [2];
   for (const [i, r] of rungs.entries()) {
     const begins = r.branch !== "" && rungs[i - 1]?.branch !== r.branch;
     all[i] = all[i]! + (begins ? branchHeight : 0);
@@ -128,7 +128,7 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
   return (
     <div ref={ref} class="ladder">
       {width > 0 && (
-        <svg width={width} height={y0.at(-1)} role="img" aria-label="Bars of the amounts at each stage; the table below has the same figures">
+        <svg width={width} height={y0.at(-1)} role="group" aria-label="Bars of the amounts at each stage">
           <defs>
             <pattern id="claimed" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
               <rect width="6" height="6" class="claim-ground" />

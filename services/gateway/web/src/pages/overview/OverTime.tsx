@@ -2,7 +2,7 @@
 import { useCallback, useMemo } from "preact/hooks";
 import { parseAsset } from "../../lib/asset.ts";
 import { entriesLink } from "../../lib/entries.ts";
-import { cumulate, length } from "../../lib/exact.ts";
+import { compare, cumulate, length } from "../../lib/exact.ts";
 import { below, colourOf, kindsOf } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { everyMonth } from "../../lib/months.ts";
@@ -42,7 +42,7 @@ export function OverTime({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="over-time"
-      title={`${stage(at).title}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
+      title={`${v.mode === "reached" ? stage(at).title : `Standing at ${stage(at).verb}`}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
       lead={v.mode === "reached" ? "Running sums of what came to the stage in each month. A fact counts in the month of the latest day on which it may have happened." : "Running sums of how what stands at the stage changed in each month."}
       answer={answer}
       asset={measure.asset}
@@ -75,16 +75,35 @@ function linesOf(rows: readonly SumRow[]): { months: string[]; lines: Line[] } {
     const monthly = months.map((m) => amounts.get(m) ?? "0");
     return { category, monthly, running: cumulate(monthly) };
   });
+  lines.sort((a, b) => compare(b.running.at(-1)!, a.running.at(-1)!));
   return { months, lines };
 }
 
 const dashes = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 
+// Two names at the lines' ends are this far apart, or the lower stays away and the legend has it.
+const namePixels = 17;
+
+// named are the lines that have their names at their ends. They are sorted, the highest first.
+function named(lines: Line[]): Set<string> {
+  const scale = (height - 42) / Math.max(...lines.map((l) => length(l.running.at(-1)!)), 1);
+  const names = new Set<string>();
+  let last = Infinity;
+  for (const l of lines) {
+    const y = length(l.running.at(-1)!) * scale;
+    if (last - y >= namePixels) {
+      names.add(l.category);
+      last = y;
+    }
+  }
+  return names;
+}
+
 // LineLegend stands where there is no room for names at the lines' ends.
 function LineLegend({ lines }: { lines: Line[] }) {
   const kinds = kindsOf(lines.map((l) => l.category));
   return (
-    <ul class="legend only-narrow">
+    <ul class={named(lines).size < lines.length ? "legend" : "legend only-narrow"}>
       {[...kinds.values()].map((k) => (
         <li key={k.code}>
           <svg width="30" height="12" aria-hidden="true">
@@ -100,6 +119,7 @@ function LineLegend({ lines }: { lines: Line[] }) {
 function drawn(months: string[], lines: Line[], width: number, code: string) {
   const kinds = kindsOf(lines.map((l) => l.category));
   const narrow = width < 620;
+  const names = named(lines);
   const [text, quiet, rule] = [colourOf("--text"), colourOf("--quiet"), colourOf("--line")];
   const family = getComputedStyle(document.body).fontFamily;
   return {
@@ -128,8 +148,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
       return {
         name: l.category, type: "line", showSymbol: false, triggerLineEvent: true, data: l.running.map(length),
         lineStyle: { width: 2.2, color: colour, type: dashes[kind.pattern]!.length ? dashes[kind.pattern] : "solid" }, itemStyle: { color: colour }, emphasis: { disabled: true },
-        endLabel: { show: !narrow, color: colour, fontSize: 13, formatter: () => `${categoryTitle(l.category)} ${printShort(l.running.at(-1)!)}`, width: 200, overflow: "truncate" },
-        labelLayout: { moveOverlap: "shiftY" },
+        endLabel: { show: !narrow && names.has(l.category), color: colour, fontSize: 13, formatter: () => `${categoryTitle(l.category)} ${printShort(l.running.at(-1)!)}`, width: 200, overflow: "truncate" },
       };
     }),
   };
