@@ -21,8 +21,7 @@ function Page() {
 
 startRouter();
 startLive();
-void startTerms();
-void startMeasures();
+void startTerms().then(() => startMeasures());
 effect(() => {
   document.documentElement.dataset.theme = view.value.theme;
 });

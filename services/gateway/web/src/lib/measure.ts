@@ -2,7 +2,7 @@
 // in which most donors have figures.
 import { computed, signal } from "@preact/signals";
 import { address, asProblem, get, type Params, type Problem } from "./api.ts";
-import { basisOf, isAsset } from "./asset.ts";
+import { basisOf, isAsset, quantityBasis } from "./asset.ts";
 import { movedBeyond, pause } from "./live.ts";
 import { view, type View } from "./router.ts";
 import { terms } from "./words.ts";
@@ -38,14 +38,11 @@ export const measure = computed((): Measure | null => {
 const askMillisecondsMin = 30_000;
 const retryMilliseconds = 3_000;
 
-// startMeasures looks again when figures moved, seldom: which assets there are changes rarely, but for a ledger that was empty.
+// startMeasures begins when the terms are there, which name the bases. It looks again when figures moved, seldom: which assets there are changes rarely, but for a ledger that was empty.
 export async function startMeasures(signal: AbortSignal = new AbortController().signal): Promise<void> {
+  // Units of items are figures too, but of no donor as a whole.
+  const bases = (terms.value?.bases ?? []).filter((b) => b !== quantityBasis);
   while (!signal.aborted) {
-    const bases = terms.value?.bases;
-    if (!bases) {
-      await pause(100, signal);
-      continue;
-    }
     try {
       const answers = await Promise.all(bases.map((basis) => get<BalancesResponse>(address("/v1/balances", donorsBy(basis)), signal)));
       candidates.value = rank(answers);

@@ -17,12 +17,17 @@ export function ErrorNote({ problem, asOf }: { problem: Problem; asOf?: string |
   return (
     <div class="note error" role="alert">
       <p>
-        <strong>{asOf === undefined ? "No answer." : `Not up to date: this is as of fact ${printCount(asOf)}.`}</strong> {problem.message}
+        <strong>{asOf === undefined ? "No answer." : `Not up to date: this is as of fact ${printCount(asOf)}.`}</strong> {sentence(problem.message)}
       </p>
-      {problem.remedy && <p>{problem.remedy}</p>}
+      {problem.remedy && <p>{sentence(problem.remedy)}</p>}
       <p class="code">{problem.code}</p>
     </div>
   );
+}
+
+// sentence makes one of a reason or remedy, which the server writes to follow a code.
+function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
 }
 
 export function EmptyLedger() {

@@ -42,7 +42,7 @@ export function Ladder({ measure }: { measure: Measure }) {
     <Figure
       id="ladder"
       title={v.mode === "reached" ? "How far support has come" : v.from || v.to ? "How what stands at each stage changed" : "Where support stands now"}
-      lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} />}
+      lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} dated={v.from !== "" || v.to !== ""} />}
       answer={answer}
       asset={measure.asset}
       height={ladder.length * rowHeight + 2 * branchHeight + 30}
@@ -67,10 +67,11 @@ function rungsOf(all: BalancesResponse | undefined, claims: BalancesResponse | u
 }
 
 // Gap says in words how much of what is committed has arrived.
-function Gap({ rungs, asset, mode }: { rungs: Rung[]; asset: string; mode: string }) {
+function Gap({ rungs, asset, mode, dated }: { rungs: Rung[]; asset: string; mode: string; dated: boolean }) {
   const of = (s: string) => rungs.find((r) => r.stage === s);
   const committed = of("committed")?.amount;
-  if (mode !== "reached" || committed === undefined || percent(committed, committed) === null) {
+  // What arrives in some months was mostly promised in others: only of all of them is it a part.
+  if (dated || mode !== "reached" || committed === undefined || percent(committed, committed) === null) {
     return null;
   }
   const share = (amount: string | undefined) => (amount === undefined ? null : percent(amount, committed));

@@ -120,6 +120,9 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
   const kinds = kindsOf(lines.map((l) => l.category));
   const narrow = width < 620;
   const names = named(lines);
+  // Every so many months have a name below, counted from January.
+  const room = (width - 60) / months.length;
+  const step = [1, 3, 6].find((n) => n * room > 70) ?? 12;
   const [text, quiet, rule] = [colourOf("--text"), colourOf("--quiet"), colourOf("--line")];
   const family = getComputedStyle(document.body).fontFamily;
   return {
@@ -136,7 +139,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
     },
     xAxis: {
       type: "category", data: months, boundaryGap: false, axisTick: { show: false }, axisLine: { lineStyle: { color: quiet } },
-      axisLabel: { color: quiet, fontSize: 13, hideOverlap: true, formatter: (m: string) => (narrow ? m.slice(0, 4) : printMonth(m)), interval: (_: number, m: string) => m.endsWith("-01") || (!narrow && months.length < 40 && m.endsWith("-07")) },
+      axisLabel: { color: quiet, fontSize: 13, hideOverlap: true, formatter: (m: string) => (step === 12 ? m.slice(0, 4) : printMonth(m)), interval: (_: number, m: string) => (Number(m.slice(5)) - 1) % step === 0 },
     },
     yAxis: {
       type: "value", splitNumber: 4, splitLine: { lineStyle: { color: rule } },
