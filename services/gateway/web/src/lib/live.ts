@@ -41,6 +41,7 @@ export function startLive(): void {
       return;
     }
     stop = new AbortController();
+    connection.value = { state: "connecting" };
     void follow(stop.signal);
   };
   document.addEventListener("visibilitychange", turn);

@@ -4,7 +4,7 @@ import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { head, movedBeyond, pause } from "./live.ts";
 
 // Answer is what is known of a query. Old data stays while newer is asked for; `pending` says that it answers the query before, and `error`
-// that it is as old as its position says.
+// that it is as old as its position says. Of a query that was never answered, an error leaves nothing.
 export interface Answer<T> {
   data: T | undefined;
   error: Problem | undefined;
@@ -28,7 +28,7 @@ export function useQuery<T extends { position: string }>(path: string, params: P
       return undefined;
     }
     const stop = new AbortController();
-    void follow<T>(url, stop.signal, (data, error) => setGot((before) => ({ url, data: data ?? before.data, error })));
+    void follow<T>(url, stop.signal, (data, error) => setGot((before) => ({ url, data: data ?? (before.url === url ? before.data : undefined), error })));
     return () => stop.abort();
   }, [url]);
   return { data: got.data, error: got.url === url ? got.error : undefined, pending: got.url !== url, path, params: params ?? {} };

@@ -55,7 +55,9 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
             {asset && <span>{capital(assetPhrase(asset))}. </span>}
             <span>{counting(answer.params)}. </span>
             {scope(answer.params) && <span>Only: {scope(answer.params)}. </span>}
-            {data.unknown !== "0" && <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>}
+            {data.unknown !== "0" && (
+              <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>
+            )}
             <LeftOutNote rows={data.left_out} />
             {data.members.length > 0 && (
               <span title={data.members.map(donorTitle).join(", ")}>
@@ -73,12 +75,22 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
                 {open ? "Hide table" : "Table"}
               </button>
             )}
-            <a href={address(answer.path, answer.params, ".csv")} download={`${id}.csv`}>CSV</a>
-            <a href={address(answer.path, answer.params, ".xlsx")} download={`${id}.xlsx`}>XLSX</a>
-            <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">JSON</a>
+            <a href={address(answer.path, answer.params, ".csv")} download={`${id}.csv`}>
+              CSV
+            </a>
+            <a href={address(answer.path, answer.params, ".xlsx")} download={`${id}.xlsx`}>
+              XLSX
+            </a>
+            <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">
+              JSON
+            </a>
             {drawn &&
               (["svg", "png"] as const).map((form) => (
-                <button key={form} type="button" onClick={() => void saveImage(picture.current, { name: id, title, source: source(answer, data.ordinal, asset) }, form)}>
+                <button
+                  key={form}
+                  type="button"
+                  onClick={() => void saveImage(picture.current, { name: id, title, source: source(answer, data.ordinal, asset) }, form)}
+                >
                   {form.toUpperCase()}
                 </button>
               ))}
@@ -110,7 +122,10 @@ function LeftOutNote({ rows }: { rows: LeftOut[] }) {
     return null;
   }
   const words = rows.map((r) => {
-    const amount = r.amount !== undefined && r.asset !== undefined ? `${printShort(r.amount)} ${parseAsset(r.asset).code}` : plural(r.unknown, "undisclosed", "undisclosed");
+    const amount =
+      r.amount !== undefined && r.asset !== undefined
+        ? `${printShort(r.amount)} ${parseAsset(r.asset).code}`
+        : plural(r.unknown, "undisclosed", "undisclosed");
     return `${instrumentTitle(r.instrument)} ${stage(r.stage).verb} ${amount}`;
   });
   return <span>Left out: {words.join(", ")}. </span>;

@@ -56,19 +56,61 @@ export function FilterBar({ without = [] }: Props) {
   const has = (name: string) => !without.includes(name);
   return (
     <form class="filters" aria-label="What counts" onSubmit={(e) => e.preventDefault()}>
-      {has("donor") && <Choice label="Donor" name="donor" value={v.donor} none="All donors" options={(t?.donors ?? []).map((d) => ({ value: d.code, title: d.title }))} />}
-      {has("group") && <Choice label="Group" name="group" value={v.group} none="Any" options={(t?.groups ?? []).map((g) => ({ value: g.code, title: g.title }))} />}
-      {has("category") && (
-        <Choice label="Category" name="category" value={v.category} none="All categories" options={(t?.categories ?? []).map((c) => ({ value: c.code, title: indented(c.code, c.title) }))} />
+      {has("donor") && (
+        <Choice
+          label="Donor"
+          name="donor"
+          value={v.donor}
+          none="All donors"
+          options={(t?.donors ?? []).map((d) => ({ value: d.code, title: d.title }))}
+        />
       )}
-      {has("stage") && <Choice label="Stage" name="stage" value={v.stages[0] ?? "committed"} none="" options={countable.map((s) => ({ value: s, title: stage(s).title }))} />}
+      {has("group") && (
+        <Choice label="Group" name="group" value={v.group} none="Any" options={(t?.groups ?? []).map((g) => ({ value: g.code, title: g.title }))} />
+      )}
+      {has("category") && (
+        <Choice
+          label="Category"
+          name="category"
+          value={v.category}
+          none="All categories"
+          options={(t?.categories ?? []).map((c) => ({ value: c.code, title: indented(c.code, c.title) }))}
+        />
+      )}
+      {has("stage") && (
+        <Choice
+          label="Stage"
+          name="stage"
+          value={v.stages[0] ?? "committed"}
+          none=""
+          options={countable.map((s) => ({ value: s, title: stage(s).title }))}
+        />
+      )}
       {has("instrument") && (
-        <Choice label="Instrument" name="instrument" value={v.instruments[0] ?? ""} none="All but guarantees and swaps" options={[{ value: "all", title: "all, guarantees and swaps too" }, ...(t?.instruments ?? []).map((i) => ({ value: i, title: instrumentTitle(i) }))]} />
+        <Choice
+          label="Instrument"
+          name="instrument"
+          value={v.instruments[0] ?? ""}
+          none="All but guarantees and swaps"
+          options={[
+            { value: "all", title: "all, guarantees and swaps too" },
+            ...(t?.instruments ?? []).map((i) => ({ value: i, title: instrumentTitle(i) })),
+          ]}
+        />
       )}
       {has("from") && <Month label="From" name="from" value={v.from} />}
       {has("from") && <Month label="To" name="to" value={v.to} />}
       {has("mode") && (
-        <Choice label="Count" name="mode" value={v.mode} none="" options={[{ value: "reached", title: "all that reached the stage" }, { value: "standing", title: "what stands there now" }]} />
+        <Choice
+          label="Count"
+          name="mode"
+          value={v.mode}
+          none=""
+          options={[
+            { value: "reached", title: "all that reached the stage" },
+            { value: "standing", title: "what stands there now" },
+          ]}
+        />
       )}
       <Reset />
     </form>

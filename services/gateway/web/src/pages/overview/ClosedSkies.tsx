@@ -29,8 +29,21 @@ export function ClosedSkies() {
   const answer = useQuery<BalancesResponse>(query.path, query.params);
   const items = useMemo(() => itemsOf(answer.data), [answer.data]);
   const column = (stage: string, header: string): Column<Item> => ({
-    id: stage, header, numeric: true, value: (i) => i.amounts[stage],
-    cell: (i) => (i.amounts[stage] === undefined ? <span class="quiet">–</span> : <Amount amount={i.amounts[stage]} asset={i.asset} full href={entriesLink({ basis: "", asset: i.asset }, { stage, category: airDefence, mode: "reached" })} />),
+    id: stage,
+    header,
+    numeric: true,
+    value: (i) => i.amounts[stage],
+    cell: (i) =>
+      i.amounts[stage] === undefined ? (
+        <span class="quiet">–</span>
+      ) : (
+        <Amount
+          amount={i.amounts[stage]}
+          asset={i.asset}
+          full
+          href={entriesLink({ basis: "", asset: i.asset }, { stage, category: airDefence, mode: "reached" })}
+        />
+      ),
   });
   const columns: Column<Item>[] = [
     { id: "item", header: "Item", value: (i) => i.name },
@@ -57,7 +70,11 @@ export function ClosedSkies() {
       {items.length === 0 ? (
         <p class="nothing">No fact says anything of units of air defence.</p>
       ) : (
-        <DataTable caption="Units pledged, allocated and handed over, the items with the most units first" columns={columns} rows={all ? items : items.slice(0, itemsShown)} />
+        <DataTable
+          caption="Units pledged, allocated and handed over, the items with the most units first"
+          columns={columns}
+          rows={all ? items : items.slice(0, itemsShown)}
+        />
       )}
       {items.length > itemsShown && (
         <button type="button" class="more" aria-expanded={all} onClick={() => setAll(!all)}>

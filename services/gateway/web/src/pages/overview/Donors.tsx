@@ -39,11 +39,33 @@ export function Donors({ measure }: { measure: Measure }) {
   const kinds = kindsOf(givers.flatMap((g) => g.parts.map((p) => p.category)));
   const shown = all ? givers : givers.slice(0, donorsShown);
   const columns: Column<Giver>[] = [
-    { id: "donor", header: "Donor", value: (g) => donorTitle(g.donor), cell: (g) => <a href={link(`/donor/${g.donor}`, { donor: "" })}>{donorTitle(g.donor)}</a> },
-    { id: "total", header: `Total, ${parseAsset(measure.asset).code}`, numeric: true, value: (g) => g.total, cell: (g) => <Amount amount={g.total} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor })} /> },
+    {
+      id: "donor",
+      header: "Donor",
+      value: (g) => donorTitle(g.donor),
+      cell: (g) => <a href={link(`/donor/${g.donor}`, { donor: "" })}>{donorTitle(g.donor)}</a>,
+    },
+    {
+      id: "total",
+      header: `Total, ${parseAsset(measure.asset).code}`,
+      numeric: true,
+      value: (g) => g.total,
+      cell: (g) => <Amount amount={g.total} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor })} />,
+    },
     ...[...kinds.keys()].map((category): Column<Giver> => {
       const amount = (g: Giver) => g.parts.find((p) => p.category === category)?.amount;
-      return { id: category, header: categoryTitle(category), numeric: true, value: amount, cell: (g) => (amount(g) === undefined ? "" : <Amount amount={amount(g)} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor, category })} />) };
+      return {
+        id: category,
+        header: categoryTitle(category),
+        numeric: true,
+        value: amount,
+        cell: (g) =>
+          amount(g) === undefined ? (
+            ""
+          ) : (
+            <Amount amount={amount(g)} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor, category })} />
+          ),
+      };
     }),
     { id: "unknown", header: "undisclosed", numeric: true, value: (g) => g.unknown },
   ];

@@ -8,7 +8,7 @@ import { below, colourOf, kindsOf } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { printShort } from "../../lib/print.ts";
 import { useQuery } from "../../lib/query.ts";
-import { go, view } from "../../lib/router.ts";
+import { go, link, view } from "../../lib/router.ts";
 import { categoryTitle, donorTitle, ladder, stage } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
 import { Chart, frame, tooltip } from "../../parts/Chart.tsx";
@@ -29,19 +29,33 @@ export function Flow({ measure }: { measure: Measure }) {
   const answer = useQuery<BalancesResponse>(query.path, query.params);
   const rows = useMemo(() => (answer.data?.rows ?? []).filter((r) => r.amount !== undefined), [answer.data]);
   const code = parseAsset(measure.asset).code;
-  const option = useCallback(({ width }: { width: number }) => drawn(rows, code, width), [rows, code]);
+  const option = useCallback(({ width }: { width: number }) => drawn(rows, measure, width), [rows, measure.asset]);
   const select = useCallback((item: { data: unknown }) => {
-    const at = (item.data as { at?: { stage: string; donor?: string; category?: string } }).at;
-    if (at) {
-      go(entriesLink(measure, { ...at, mode: "standing" }));
+    const { href } = item.data as { href?: string };
+    if (href) {
+      go(href);
     }
-  }, [measure.asset]);
+  }, []);
   const negative = rows.filter((r) => length(r.amount!) < 0).length;
   const columns: Column<SumRow>[] = [
     { id: "donor", header: "Donor", value: (r) => donorTitle(r.donor ?? "") },
     { id: "category", header: "Category", value: (r) => categoryTitle(r.category ?? "") },
     { id: "stage", header: "Stands at", value: (r) => stage(r.stage).title },
-    { id: "amount", header: code, numeric: true, value: (r) => r.amount, cell: (r) => <Amount amount={r.amount} asset={measure.asset} unknown={r.unknown} full href={entriesLink(measure, { stage: r.stage, donor: r.donor, category: r.category, mode: "standing" })} /> },
+    {
+      id: "amount",
+      header: code,
+      numeric: true,
+      value: (r) => r.amount,
+      cell: (r) => (
+        <Amount
+          amount={r.amount}
+          asset={measure.asset}
+          unknown={r.unknown}
+          full
+          href={entriesLink(measure, { stage: r.stage, donor: r.donor, category: r.category, mode: "standing" })}
+        />
+      ),
+    },
   ];
   return (
     <Figure
@@ -57,7 +71,13 @@ export function Flow({ measure }: { measure: Measure }) {
       {rows.length === 0 ? (
         <p class="nothing">Nothing stands at any stage.</p>
       ) : (
-        <Chart option={option} height={height} widthMin={widthMin} label="Flows from donors through kinds of support to stages; the table below has each" onSelect={select} />
+        <Chart
+          option={option}
+          height={height}
+          widthMin={widthMin}
+          label="Flows from donors through kinds of support to stages; the table below has each"
+          onSelect={select}
+        />
       )}
     </Figure>
   );
@@ -68,22 +88,34 @@ interface Node {
   title: string;
   depth: number;
   colour: string;
-  at: { stage?: string; donor?: string; category?: string } | undefined;
+  // Where a click leads; the donors that are drawn as one lead nowhere.
+  href?: string;
+  rung?: string;
+}
+
+// Strand is a flow between two nodes with all the sums in it.
+interface Strand {
+  source: string;
+  target: string;
+  value: number;
+  colour: string;
+  rows: SumRow[];
+  href: string | undefined;
 }
 
 // Widths are lengths of a picture: their sums are drawn and never printed.
-function drawn(rows: SumRow[], code: string, width: number) {
+function drawn(rows: SumRow[], measure: Measure, width: number) {
   // The room of the names beside the nodes of each depth.
   const [left, middle, right] = width < 700 ? [130, 120, 90] : [220, 200, 110];
   const kinds = kindsOf(rows.map((r) => r.category ?? ""));
   const named = largest(rows);
   const nodes = new Map<string, Node>();
-  const links = new Map<string, { source: string; target: string; value: number; colour: string; rows: SumRow[]; at: object | undefined }>();
-  const flow = (from: Node, to: Node, r: SumRow, colour: string, at: object | undefined) => {
+  const links = new Map<string, Strand>();
+  const flow = (from: Node, to: Node, r: SumRow, colour: string, href: string | undefined) => {
     nodes.set(from.name, from);
     nodes.set(to.name, to);
     const key = `${from.name}>${to.name}`;
-    const l = links.get(key) ?? { source: from.name, target: to.name, value: 0, colour, rows: [], at };
+    const l = links.get(key) ?? { source: from.name, target: to.name, value: 0, colour, rows: [], href };
     l.value += length(r.amount!);
     l.rows.push(r);
     links.set(key, l);
@@ -95,14 +127,21 @@ function drawn(rows: SumRow[], code: string, width: number) {
     const [donor, category] = [r.donor ?? "", r.category ?? ""];
     const colour = kinds.get(category)!.colour;
     const giver: Node = named.has(donor)
-      ? { name: `d:${donor}`, title: donorTitle(donor), depth: 0, colour: "--strong-line", at: undefined }
-      : { name: "d:", title: "All other donors", depth: 0, colour: "--strong-line", at: undefined };
-    const kind: Node = { name: `c:${category}`, title: categoryTitle(category), depth: 1, colour, at: undefined };
-    const rung: Node = { name: `s:${r.stage}`, title: stage(r.stage).title, depth: 2, colour: "--text", at: { stage: r.stage } };
-    flow(giver, kind, r, colour, undefined);
-    flow(kind, rung, r, colour, { stage: r.stage, category });
+      ? { name: `d:${donor}`, title: donorTitle(donor), depth: 0, colour: "--strong-line", href: link(`/donor/${donor}`, { donor: "" }) }
+      : { name: "d:", title: "All other donors", depth: 0, colour: "--strong-line" };
+    const kind: Node = {
+      name: `c:${category}`,
+      title: categoryTitle(category),
+      depth: 1,
+      colour,
+      href: link(`/category/${category}`, { category: "" }),
+    };
+    const at = (category?: string) => entriesLink(measure, { stage: r.stage, category, mode: "standing" });
+    const rung: Node = { name: `s:${r.stage}`, title: stage(r.stage).title, depth: 2, colour: "--text", href: at(), rung: r.stage };
+    flow(giver, kind, r, colour, named.has(donor) ? link(`/donor/${donor}`, { donor: "", category }) : undefined);
+    flow(kind, rung, r, colour, at(category));
   }
-  const value = (r: SumRow) => `${printShort(r.amount!)} ${code}`;
+  const { code } = parseAsset(measure.asset);
   const text = colourOf("--text");
   return {
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
@@ -111,21 +150,51 @@ function drawn(rows: SumRow[], code: string, width: number) {
       trigger: "item",
       formatter: (item: { dataType: string; data: { source?: string; target?: string; name?: string } }) => {
         const { source, target, name } = item.data;
-        const inside = [...links.values()].filter((l) => (name === undefined ? l.source === source && l.target === target : name === l.target || (l.source === name && l.source.startsWith("d:"))));
+        const inside = [...links.values()].filter((l) =>
+          name === undefined ? l.source === source && l.target === target : name === l.target || (l.source === name && l.source.startsWith("d:")),
+        );
         const title = name === undefined ? `${nodes.get(source!)!.title} → ${nodes.get(target!)!.title}` : nodes.get(name)!.title;
         const most = inside.flatMap((l) => l.rows).sort((a, b) => length(b.amount!) - length(a.amount!));
-        return tooltip(title, most.slice(0, rowsInTip).map((r) => ({ name: `${donorTitle(r.donor ?? "")}, ${categoryTitle(r.category ?? "")}, ${stage(r.stage).verb}`, value: value(r) })).concat(most.length > rowsInTip ? [{ name: `and ${most.length - rowsInTip} more, in the table`, value: "" }] : []));
+        const lines = most.slice(0, rowsInTip).map((r) => ({
+          name: partsOf(r)
+            .filter((part) => !title.includes(part))
+            .join(", "),
+          value: `${printShort(r.amount!)} ${code}`,
+        }));
+        return tooltip(title, most.length > rowsInTip ? [...lines, { name: `and ${most.length - rowsInTip} more, in the table`, value: "" }] : lines);
       },
     },
     series: [
       {
-        type: "sankey", left, right, top: 8, bottom: 8, nodeWidth: 10, nodeGap: 15, draggable: false, layoutIterations: 0,
+        type: "sankey",
+        left,
+        right,
+        top: 8,
+        bottom: 8,
+        nodeWidth: 10,
+        nodeGap: 15,
+        draggable: false,
+        layoutIterations: 0,
         emphasis: { focus: "adjacency", lineStyle: { opacity: 0.6 } },
         data: ordered([...nodes.values()], [...links.values()]).map((n) => ({
-          name: n.name, depth: n.depth, at: n.at, itemStyle: { color: colourOf(n.colour), borderWidth: 0 },
-          label: { position: n.depth === 0 ? "left" : "right", color: text, fontSize: 13, formatter: () => fit(n.title, 13, [left, middle, right][n.depth]! - 16) },
+          name: n.name,
+          depth: n.depth,
+          href: n.href,
+          itemStyle: { color: colourOf(n.colour), borderWidth: 0 },
+          label: {
+            position: n.depth === 0 ? "left" : "right",
+            color: text,
+            fontSize: 13,
+            formatter: () => fit(n.title, 13, [left, middle, right][n.depth]! - 16),
+          },
         })),
-        links: [...links.values()].map((l) => ({ source: l.source, target: l.target, value: l.value, at: l.at, lineStyle: { color: colourOf(l.colour), opacity: 0.35, curveness: 0.5 } })),
+        links: [...links.values()].map((l) => ({
+          source: l.source,
+          target: l.target,
+          value: l.value,
+          href: l.href,
+          lineStyle: { color: colourOf(l.colour), opacity: 0.35, curveness: 0.5 },
+        })),
       },
     ],
   };
@@ -134,11 +203,15 @@ function drawn(rows: SumRow[], code: string, width: number) {
 // ordered puts the widest donors and kinds first, and the rungs from the bottom of the ladder to its top.
 function ordered(nodes: Node[], links: { source: string; target: string; value: number }[]): Node[] {
   const width = (n: Node) => (n.name === "d:" ? 0 : links.filter((l) => l.source === n.name).reduce((sum, l) => sum + l.value, 0));
-  const rung = (n: Node) => (rungs as readonly string[]).indexOf(n.at?.stage ?? "");
+  const rung = (n: Node) => (rungs as readonly string[]).indexOf(n.rung ?? "");
   return nodes.sort((a, b) => a.depth - b.depth || rung(a) - rung(b) || width(b) - width(a));
 }
 
 const rowsInTip = 8;
+
+function partsOf(r: SumRow): string[] {
+  return [donorTitle(r.donor ?? ""), categoryTitle(r.category ?? ""), stage(r.stage).title];
+}
 
 // largest names the donors that are drawn by themselves.
 function largest(rows: SumRow[]): Set<string> {
@@ -146,5 +219,10 @@ function largest(rows: SumRow[]): Set<string> {
   for (const r of rows) {
     widths.set(r.donor ?? "", (widths.get(r.donor ?? "") ?? 0) + Math.max(0, length(r.amount!)));
   }
-  return new Set([...widths].sort(([, a], [, b]) => b - a).slice(0, donorsShown).map(([donor]) => donor));
+  return new Set(
+    [...widths]
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, donorsShown)
+      .map(([donor]) => donor),
+  );
 }

@@ -34,14 +34,22 @@ export function Ladder({ measure }: { measure: Measure }) {
   const columns: Column<Rung>[] = [
     { id: "stage", header: "Stage", value: (r) => stage(r.stage).title },
     { id: "branch", header: "Branch", value: (r) => r.branch || "both" },
-    { id: "amount", header: parseAsset(measure.asset).code, numeric: true, value: (r) => r.amount, cell: (r) => <Amount amount={r.amount} asset={measure.asset} full href={at(r.stage)} /> },
+    {
+      id: "amount",
+      header: parseAsset(measure.asset).code,
+      numeric: true,
+      value: (r) => r.amount,
+      cell: (r) => <Amount amount={r.amount} asset={measure.asset} full href={at(r.stage)} />,
+    },
     { id: "claimed", header: "of it claimed", numeric: true, value: (r) => r.claimed, cell: (r) => (r.claimed ? printFull(r.claimed) : "") },
     { id: "unknown", header: "undisclosed", numeric: true, value: (r) => r.unknown },
   ];
   return (
     <Figure
       id="ladder"
-      title={v.mode === "reached" ? "How far support has come" : v.from || v.to ? "How what stands at each stage changed" : "Where support stands now"}
+      title={
+        v.mode === "reached" ? "How far support has come" : v.from || v.to ? "How what stands at each stage changed" : "Where support stands now"
+      }
       lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} dated={v.from !== "" || v.to !== ""} />}
       answer={answer}
       asset={measure.asset}
@@ -81,7 +89,12 @@ function Gap({ rungs, asset, mode, dated }: { rungs: Rung[]; asset: string; mode
   const open = arrived.reduce((left, a) => subtract(left, a), committed);
   const allocated = share(of("allocated")?.amount);
   const claimed = handed?.claimed;
-  const unsigned = claimed === undefined ? "" : compare(claimed, handed!.amount!) === 0 ? " (all of it claimed, none signed for)" : ` (${printShort(claimed)} of it claimed and not signed for)`;
+  const unsigned =
+    claimed === undefined
+      ? ""
+      : compare(claimed, handed!.amount!) === 0
+        ? " (all of it claimed, none signed for)"
+        : ` (${printShort(claimed)} of it claimed and not signed for)`;
   const unknown = of("committed")!.unknown;
   const code = parseAsset(asset).code;
   return (
@@ -152,7 +165,9 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
                 </text>
                 <rect x={label} y={y} width={room} height={barHeight} class={r.amount === undefined ? "track missing" : "track"} />
                 {r.amount !== undefined && <rect x={label} y={y} width={bar(r.amount)} height={barHeight} class="bar" />}
-                {r.claimed !== undefined && <rect x={label + bar(r.amount) - bar(r.claimed)} y={y} width={bar(r.claimed)} height={barHeight} fill="url(#claimed)" />}
+                {r.claimed !== undefined && (
+                  <rect x={label + bar(r.amount) - bar(r.claimed)} y={y} width={bar(r.claimed)} height={barHeight} fill="url(#claimed)" />
+                )}
                 {r.amount === undefined ? (
                   <text x={label + room + 10} y={y + 13} class="none">
                     not reported

@@ -33,17 +33,38 @@ export function OverTime({ measure }: { measure: Measure }) {
   const { months, lines } = useMemo(() => linesOf(answer.data?.rows ?? []), [answer.data]);
   const code = parseAsset(measure.asset).code;
   const option = useCallback(({ width }: { width: number }) => drawn(months, lines, width, code), [months, lines, code]);
-  const select = useCallback((item: { seriesName: string | undefined }) => go(entriesLink(measure, { stage: at, category: item.seriesName })), [measure.asset, at]);
+  const select = useCallback(
+    (item: { seriesName: string | undefined }) => go(entriesLink(measure, { stage: at, category: item.seriesName })),
+    [measure.asset, at],
+  );
   const columns: Column<SumRow>[] = [
     { id: "month", header: "Month", value: (r) => r.month, cell: (r) => printMonth(r.month!) },
     { id: "category", header: "Category", value: (r) => categoryTitle(r.category ?? "") },
-    { id: "amount", header: `In the month, ${code}`, numeric: true, value: (r) => r.amount, cell: (r) => <Amount amount={r.amount} asset={measure.asset} unknown={r.unknown} full href={entriesLink(measure, { stage: at, category: r.category, from: r.month, to: r.month })} /> },
+    {
+      id: "amount",
+      header: `In the month, ${code}`,
+      numeric: true,
+      value: (r) => r.amount,
+      cell: (r) => (
+        <Amount
+          amount={r.amount}
+          asset={measure.asset}
+          unknown={r.unknown}
+          full
+          href={entriesLink(measure, { stage: at, category: r.category, from: r.month, to: r.month })}
+        />
+      ),
+    },
   ];
   return (
     <Figure
       id="over-time"
       title={`${v.mode === "reached" ? stage(at).title : `Standing at ${stage(at).verb}`}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
-      lead={v.mode === "reached" ? "Running sums of what came to the stage in each month. A fact counts in the month of the latest day on which it may have happened." : "Running sums of how what stands at the stage changed in each month."}
+      lead={
+        v.mode === "reached"
+          ? "Running sums of what came to the stage in each month. A fact counts in the month of the latest day on which it may have happened."
+          : "Running sums of how what stands at the stage changed in each month."
+      }
       answer={answer}
       asset={measure.asset}
       notes={<Undated rows={answer.data?.undated ?? []} measure={measure} at={at} />}
@@ -53,7 +74,12 @@ export function OverTime({ measure }: { measure: Measure }) {
       {lines.length > 0 ? (
         <>
           <LineLegend lines={lines} />
-          <Chart option={option} height={height} label={`Lines of what was ${stage(at).verb}, summed month by month; the table below has each month`} onSelect={select} />
+          <Chart
+            option={option}
+            height={height}
+            label={`Lines of what was ${stage(at).verb}, summed month by month; the table below has each month`}
+            onSelect={select}
+          />
         </>
       ) : (
         <p class="nothing">No dated fact says anything of this stage.</p>
@@ -107,7 +133,15 @@ function LineLegend({ lines }: { lines: Line[] }) {
       {[...kinds.values()].map((k) => (
         <li key={k.code}>
           <svg width="30" height="12" aria-hidden="true">
-            <line x1="0" x2="30" y1="6" y2="6" stroke-width="2.5" stroke-dasharray={dashes[k.pattern]!.join(" ")} style={{ stroke: `var(${k.colour})` }} />
+            <line
+              x1="0"
+              x2="30"
+              y1="6"
+              y2="6"
+              stroke-width="2.5"
+              stroke-dasharray={dashes[k.pattern]!.join(" ")}
+              style={{ stroke: `var(${k.colour})` }}
+            />
           </svg>
           {categoryTitle(k.code)}
         </li>
@@ -134,24 +168,56 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
       axisPointer: { lineStyle: { color: quiet } },
       formatter: (items: { dataIndex: number }[]) => {
         const i = items[0]?.dataIndex ?? 0;
-        return tooltip(`Until the end of ${printMonth(months[i]!)}`, lines.map((l) => ({ colour: colourOf(kinds.get(l.category)!.colour), name: categoryTitle(l.category), value: `${printShort(l.running[i]!)} ${code}` })));
+        return tooltip(
+          `Until the end of ${printMonth(months[i]!)}`,
+          lines.map((l) => ({
+            colour: colourOf(kinds.get(l.category)!.colour),
+            name: categoryTitle(l.category),
+            value: `${printShort(l.running[i]!)} ${code}`,
+          })),
+        );
       },
     },
     xAxis: {
-      type: "category", data: months, boundaryGap: false, axisTick: { show: false }, axisLine: { lineStyle: { color: quiet } },
-      axisLabel: { color: quiet, fontSize: 13, hideOverlap: true, formatter: (m: string) => (step === 12 ? m.slice(0, 4) : printMonth(m)), interval: (_: number, m: string) => (Number(m.slice(5)) - 1) % step === 0 },
+      type: "category",
+      data: months,
+      boundaryGap: false,
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: quiet } },
+      axisLabel: {
+        color: quiet,
+        fontSize: 13,
+        hideOverlap: true,
+        formatter: (m: string) => (step === 12 ? m.slice(0, 4) : printMonth(m)),
+        interval: (_: number, m: string) => (Number(m.slice(5)) - 1) % step === 0,
+      },
     },
     yAxis: {
-      type: "value", splitNumber: 4, splitLine: { lineStyle: { color: rule } },
+      type: "value",
+      splitNumber: 4,
+      splitLine: { lineStyle: { color: rule } },
       axisLabel: { color: quiet, fontSize: 13, formatter: (n: number) => printShort(BigInt(Math.round(n)).toString()) },
     },
     series: lines.map((l) => {
       const kind = kinds.get(l.category)!;
       const colour = colourOf(kind.colour);
       return {
-        name: l.category, type: "line", showSymbol: false, triggerLineEvent: true, data: l.running.map(length),
-        lineStyle: { width: 2.2, color: colour, type: dashes[kind.pattern]!.length ? dashes[kind.pattern] : "solid" }, itemStyle: { color: colour }, emphasis: { disabled: true },
-        endLabel: { show: !narrow && names.has(l.category), color: colour, fontSize: 13, formatter: () => `${categoryTitle(l.category)} ${printShort(l.running.at(-1)!)}`, width: 200, overflow: "truncate" },
+        name: l.category,
+        type: "line",
+        showSymbol: false,
+        triggerLineEvent: true,
+        data: l.running.map(length),
+        lineStyle: { width: 2.2, color: colour, type: dashes[kind.pattern]!.length ? dashes[kind.pattern] : "solid" },
+        itemStyle: { color: colour },
+        emphasis: { disabled: true },
+        endLabel: {
+          show: !narrow && names.has(l.category),
+          color: colour,
+          fontSize: 13,
+          formatter: () => `${categoryTitle(l.category)} ${printShort(l.running.at(-1)!)}`,
+          width: 200,
+          overflow: "truncate",
+        },
       };
     }),
   };
@@ -165,7 +231,11 @@ function Undated({ rows, measure, at }: { rows: SumRow[]; measure: Measure; at: 
         <span key={i}>
           On no known day, and therefore in no month:{" "}
           <a href={entriesLink(measure, { stage: r.stage || at, undated: true })}>
-            {r.amount === undefined ? plural(r.unknown, "undisclosed value", "undisclosed values") : <span title={printFull(r.amount)}>{printShort(r.amount)}</span>}
+            {r.amount === undefined ? (
+              plural(r.unknown, "undisclosed value", "undisclosed values")
+            ) : (
+              <span title={printFull(r.amount)}>{printShort(r.amount)}</span>
+            )}
           </a>
           .{" "}
         </span>
