@@ -5,6 +5,7 @@ import { startLive } from "./lib/live.ts";
 import { startMeasures } from "./lib/measure.ts";
 import { place, startRouter, view } from "./lib/router.ts";
 import { startTerms } from "./lib/words.ts";
+import { Donor } from "./pages/Donor.tsx";
 import { Overview } from "./pages/Overview.tsx";
 import { Layout } from "./parts/Layout.tsx";
 import { UnknownPage } from "./parts/States.tsx";
@@ -14,6 +15,8 @@ function Page() {
   switch (pathname.split("/")[1]) {
     case "":
       return <Overview />;
+    case "donor":
+      return <Donor key={pathname} />;
     default:
       return <UnknownPage pathname={pathname} />;
   }

@@ -1,4 +1,4 @@
-// Links to the entries behind a figure.
+// Links to what stands behind a figure: its entries, and their facts.
 import { link, view } from "./router.ts";
 import type { Measure } from "./measure.ts";
 
@@ -19,10 +19,17 @@ export function entriesLink(m: Measure, at: Place): string {
   const v = view.value;
   return link("/entries", {
     basis: m.basis, asset: m.asset, stage: at.stage, mode: at.mode ?? v.mode, evidence: at.evidence, undated: at.undated ? "true" : undefined,
-    ...(at.donor ? { donor: at.donor } : {}),
-    ...(at.category ? { category: at.category } : {}),
+    donor: at.donor ?? v.donor, category: at.category ?? v.category,
     ...(at.instrument ? { instrument: at.instrument } : {}),
     ...(at.from ? { from: at.from } : {}),
     ...(at.to ? { to: at.to } : {}),
   });
 }
+
+// streamLink leads to the page of a pledge, and what belongs to another stream is read in the ledger; to one fact of it where a revision is told.
+export function streamLink(stream: string, revision?: string): string {
+  const page = stream.startsWith(pledge) ? link(`/pledge/${stream.slice(pledge.length)}`) : link("/ledger", { stream });
+  return revision === undefined ? page : `${page}#event-${revision}`;
+}
+
+const pledge = "pledge-";

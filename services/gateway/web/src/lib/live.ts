@@ -1,6 +1,6 @@
 // Follows the ledger's stream of changes, only to learn that figures moved: the pages then ask for them again. It reads the stream by fetch
 // and not by EventSource, which can neither go on from an id that it did not see itself, nor tell that heartbeats stopped.
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { get, Problem } from "./api.ts";
 import { readStream, type Message } from "./sse.ts";
 import type { HeadResponse } from "./types.ts";
@@ -141,6 +141,11 @@ export function pause(milliseconds: number, signal: AbortSignal): Promise<void> 
 
 // movedBeyond waits for a fact after a position.
 export function movedBeyond(position: number, signal: AbortSignal): Promise<void> {
+  return until(() => head.value !== null && head.value.position > position, signal);
+}
+
+// until waits for what signals say; it ends early when the abort signal does.
+export function until(holds: () => boolean, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     let left: (() => void) | undefined;
     function done() {
@@ -149,8 +154,8 @@ export function movedBeyond(position: number, signal: AbortSignal): Promise<void
       resolve();
     }
     signal.addEventListener("abort", done);
-    left = head.subscribe((now) => {
-      if (now && now.position > position) {
+    left = effect(() => {
+      if (holds()) {
         queueMicrotask(done);
       }
     });

@@ -13,9 +13,9 @@ export interface Measure {
   asset: string;
 }
 
-// Candidate is an asset that figures are recorded in, and in how many donors' commitments.
+// Candidate is an asset that figures are recorded in, and the donors who have some.
 export interface Candidate extends Measure {
-  donors: number;
+  donors: ReadonlySet<string>;
 }
 
 // candidates are all such assets, those of the most donors first; null until the ledger has told.
@@ -32,7 +32,8 @@ export const measure = computed((): Measure | null => {
     }
     return { basis: basisOf(v.asset), asset: v.asset };
   }
-  return candidates.value?.find((c) => !v.basis || c.basis === v.basis) ?? null;
+  const found = candidates.value?.filter((c) => !v.basis || c.basis === v.basis);
+  return found?.find((c) => !v.donor || c.donors.has(v.donor)) ?? found?.[0] ?? null;
 });
 
 const askMillisecondsMin = 30_000;
@@ -77,7 +78,7 @@ function rank(answers: readonly BalancesResponse[]): Candidate[] {
   }
   return [...found]
     .sort(([, a], [, b]) => b.committed.size - a.committed.size || b.any.size - a.any.size)
-    .map(([asset, { basis, any }]) => ({ basis, asset, donors: any.size }));
+    .map(([asset, { basis, any }]) => ({ basis, asset, donors: any }));
 }
 
 // Sums is a question for sums of one measure under the filters of a view.

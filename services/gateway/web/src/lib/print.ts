@@ -85,3 +85,16 @@ const monthName = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "
 export function printMonth(month: string): string {
   return monthName.format(new Date(`${month}-01T00:00:00Z`));
 }
+
+const dayName = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
+
+// printDate prints a date as closely as it is known: a day, a month, a year, `until 2022-12-31`, `unknown`.
+export function printDate(date: string): string {
+  if (date.startsWith("until ")) {
+    return `until ${printDate(date.slice("until ".length))}`;
+  }
+  if (/^\d{4}-\d{2}-\d{2}$/.test(date)) {
+    return dayName.format(new Date(`${date}T00:00:00Z`));
+  }
+  return /^\d{4}-\d{2}$/.test(date) ? printMonth(date) : date === "unknown" ? "day not known" : date;
+}

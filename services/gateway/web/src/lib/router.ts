@@ -42,7 +42,7 @@ export function startRouter(): void {
   });
 }
 
-// View is what the address asks for. Empty parts ask for everything, or for what the page chooses.
+// View is what the address asks for, in its path or after it. Empty parts ask for everything, or for what the page chooses.
 export interface View {
   donor: string;
   group: string;
@@ -60,7 +60,8 @@ export interface View {
 
 export const view = computed((): View => {
   const p = place.value.searchParams;
-  const text = (name: string) => p.get(name) ?? "";
+  const [about, named] = subject(place.value.pathname);
+  const text = (name: string) => (name === about ? named : (p.get(name) ?? ""));
   const theme = text("theme");
   return {
     donor: text("donor"), group: text("group"), category: text("category"), stages: p.getAll("stage"), from: text("from"), to: text("to"),
@@ -68,6 +69,20 @@ export const view = computed((): View => {
     theme: theme === "light" || theme === "dark" ? theme : "auto", seen: /^\d+$/.test(text("seen")) ? text("seen") : "",
   };
 });
+
+// subject is what a page is about: /donor/POL is about donor POL.
+export function subject(pathname: string): [about: string, named: string] {
+  const [, about = "", named = ""] = pathname.split("/");
+  return [about, decoded(named)];
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch { // a percent sign that begins no character
+    return part;
+  }
+}
 
 export type Patch = Record<string, string | readonly string[] | undefined>;
 

@@ -88,3 +88,46 @@ export function factTitle(type: string): string {
   const name = type.slice(type.lastIndexOf(".") + 1);
   return name.replace(/(?<=[a-z])[A-Z]/g, (c) => ` ${c.toLowerCase()}`);
 }
+
+// spelt writes a word of a closed list with spaces: at_intermediary is at intermediary.
+export function spelt(word: string): string {
+  return word.replaceAll("_", " ");
+}
+
+const flags: Record<string, string> = {
+  observed: "outside data reports it, and no cap was asked of it",
+  override: "a person decided to go beyond a cap",
+  synthetic: "invented",
+};
+
+export function flagMeaning(code: string): string | undefined {
+  return flags[code];
+}
+
+const exceptions: Record<string, string> = {
+  over_allocated: "allocated beyond what is committed",
+  over_reserved: "drawn beyond what is allocated",
+  over_handed_over: "handed over beyond what was dispatched, or claimed beyond what was allocated",
+  revalued: "outside data or an override values an allocation higher; what is committed may not cover it",
+  difference: "a gap in value between what a hand-over states and what it relieves",
+  claim_on_commitment: "said to have arrived of a commitment, and nobody says of which allocation",
+  delivered_without_booking: "money said to have been delivered; only a booking shows that it moved",
+  no_manifest: "dispatched without the hash of a manifest",
+  short: "did not come",
+  damaged: "came damaged",
+  unmanifested: "came, and stood in no manifest",
+  lost: "lost, and to be written off",
+  released_draw: "used by a shipment or payment, and released by somebody else",
+  unused_draw: "drawn for a shipment or payment that does not name it yet",
+  unreturned_draw: "given up by its shipment or payment, and not yet released on its pledge",
+  unsupported: "booked with no document that has a content hash",
+  rejected: "refused by a bank and owed still",
+  owed_again: "came back from a bank and is owed again",
+  doubtful: "a flag of which somebody should judge",
+  unmapped: "of no known category",
+  unmatched: "has the outside id of pledges from another release",
+};
+
+export function exceptionMeaning(kind: string): string {
+  return exceptions[kind] ?? "";
+}

@@ -25,13 +25,15 @@ interface Props<Row extends object, Data extends BalancesResponse> {
   table: { caption: string; columns: Column<Row>[]; rows: Row[]; sort?: { id: string; desc: boolean } } | null;
   // The height in pixels that the picture will need, kept free while it loads.
   height: number;
+  // Both where the figure itself tells what reached a stage from what stands there.
+  counted?: "one" | "both";
   // A picture that is itself a table cannot be saved as an image.
   drawn?: boolean;
   children: ComponentChildren;
 }
 
 export function Figure<Row extends object, Data extends BalancesResponse>(props: Props<Row, Data>) {
-  const { id, title, lead, answer, asset, notes, table, height, drawn = true, children } = props;
+  const { id, title, lead, answer, asset, notes, table, height, drawn = true, counted = "one", children } = props;
   const picture = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const { data, error, pending } = answer;
@@ -53,7 +55,7 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
         <footer>
           <p class="meta">
             {asset && <span>{capital(assetPhrase(asset))}. </span>}
-            <span>{counting(answer.params)}. </span>
+            {counted === "one" && <span>{counting(answer.params)}. </span>}
             {scope(answer.params) && <span>Only: {scope(answer.params)}. </span>}
             {data.unknown !== "0" && (
               <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>

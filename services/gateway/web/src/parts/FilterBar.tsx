@@ -1,7 +1,8 @@
 // FilterBar narrows what counts. All its state is in the address.
-import { change, link, view, type Patch } from "../lib/router.ts";
-import { candidates, measure } from "../lib/measure.ts";
+import { change, link, place, view, type Patch } from "../lib/router.ts";
+import { candidates, measure, type Candidate } from "../lib/measure.ts";
 import { assetPhrase, basisPhrase, parseAsset } from "../lib/asset.ts";
+import { plural } from "../lib/print.ts";
 import { instrumentTitle, stage, terms } from "../lib/words.ts";
 
 interface Option {
@@ -112,7 +113,7 @@ export function FilterBar({ without = [] }: Props) {
           ]}
         />
       )}
-      <Reset />
+      <Reset without={without} />
     </form>
   );
 }
@@ -124,11 +125,11 @@ function indented(code: string, title: string): string {
 
 const narrowing = ["donor", "group", "category", "stage", "instrument", "from", "to", "mode"];
 
-function Reset() {
-  const v = view.value;
-  const narrowed = v.donor || v.group || v.category || v.stages.length || v.instruments.length || v.from || v.to || v.mode === "standing";
-  const none: Patch = Object.fromEntries(narrowing.map((n) => [n, ""]));
-  return narrowed ? (
+function Reset({ without }: { without: readonly string[] }) {
+  const p = place.value.searchParams;
+  const narrowed = narrowing.filter((name) => !without.includes(name));
+  const none: Patch = Object.fromEntries(narrowed.map((n) => [n, ""]));
+  return narrowed.some((name) => p.has(name)) ? (
     <button type="button" onClick={() => change(none)}>
       Clear
     </button>
@@ -144,8 +145,10 @@ export function MeasureBar() {
   if (!m) {
     return null;
   }
-  const others = (candidates.value ?? []).filter((c) => c.asset !== m.asset);
-  const to = (asset: string) => link("/", { basis: "", asset });
+  const { donor } = view.value;
+  const others = (candidates.value ?? []).filter((c) => c.asset !== m.asset && (!donor || c.donors.has(donor)));
+  const to = (asset: string) => link(place.value.pathname, { basis: "", asset });
+  const name = (c: Candidate) => (donor ? "" : ` (${plural(c.donors.size, "donor", "donors")})`);
   return (
     <p class="measure">
       <strong>
@@ -157,7 +160,8 @@ export function MeasureBar() {
           {others.slice(0, othersShown).map((c, i) => (
             <span key={c.asset}>
               {i > 0 && ", "}
-              <a href={to(c.asset)}>{assetPhrase(c.asset)}</a> ({c.donors} {c.donors === 1 ? "donor" : "donors"})
+              <a href={to(c.asset)}>{assetPhrase(c.asset)}</a>
+              {name(c)}
             </span>
           ))}
           {others.length > othersShown && (
@@ -169,7 +173,7 @@ export function MeasureBar() {
                   <option value="">and {others.length - othersShown} more…</option>
                   {others.slice(othersShown).map((c) => (
                     <option key={c.asset} value={c.asset}>
-                      {assetPhrase(c.asset)} ({c.donors} {c.donors === 1 ? "donor" : "donors"})
+                      {assetPhrase(c.asset) + name(c)}
                     </option>
                   ))}
                 </select>
