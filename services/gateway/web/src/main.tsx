@@ -5,8 +5,10 @@ import { startLive } from "./lib/live.ts";
 import { startMeasures } from "./lib/measure.ts";
 import { place, startRouter, view } from "./lib/router.ts";
 import { startTerms } from "./lib/words.ts";
+import { Category } from "./pages/Category.tsx";
 import { Donor } from "./pages/Donor.tsx";
 import { Overview } from "./pages/Overview.tsx";
+import { Pledge } from "./pages/Pledge.tsx";
 import { Layout } from "./parts/Layout.tsx";
 import { UnknownPage } from "./parts/States.tsx";
 
@@ -17,6 +19,10 @@ function Page() {
       return <Overview />;
     case "donor":
       return <Donor key={pathname} />;
+    case "category":
+      return <Category key={pathname} />;
+    case "pledge":
+      return <Pledge key={pathname} />;
     default:
       return <UnknownPage pathname={pathname} />;
   }

@@ -8,6 +8,7 @@ interface Place {
   category?: string | undefined;
   instrument?: string | undefined;
   evidence?: string | undefined;
+  // Months other than the view's; empty for all.
   from?: string | undefined;
   to?: string | undefined;
   undated?: boolean;
@@ -21,8 +22,8 @@ export function entriesLink(m: Measure, at: Place): string {
     basis: m.basis, asset: m.asset, stage: at.stage, mode: at.mode ?? v.mode, evidence: at.evidence, undated: at.undated ? "true" : undefined,
     donor: at.donor ?? v.donor, category: at.category ?? v.category,
     ...(at.instrument ? { instrument: at.instrument } : {}),
-    ...(at.from ? { from: at.from } : {}),
-    ...(at.to ? { to: at.to } : {}),
+    ...(at.from === undefined ? {} : { from: at.from }),
+    ...(at.to === undefined ? {} : { to: at.to }),
   });
 }
 

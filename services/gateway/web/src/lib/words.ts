@@ -70,6 +70,15 @@ export function stage(code: string): Stage {
   return stages[code] ?? { title: code, verb: code, meaning: "" };
 }
 
+// What stands on a rung before arrival is owed still.
+export const waiting: Record<string, string> = {
+  committed: "committed and not yet allocated",
+  allocated: "allocated and not yet drawn for a shipment or payment",
+  reserved: "drawn and not yet sent or paid",
+  dispatched: "on the way, not yet handed over",
+  instructed: "ordered to be paid, not yet booked",
+};
+
 export const inKindRungs = ["dispatched", "handed_over", "verified"] as const;
 export const moneyRungs = ["instructed", "booked", "reconciled"] as const;
 export const ladder = ["announced", "committed", "allocated", "reserved", ...inKindRungs, ...moneyRungs] as const;

@@ -7,7 +7,7 @@ import { sums, type Measure } from "../../lib/measure.ts";
 import { plural, printFull, printShort } from "../../lib/print.ts";
 import { useQuery } from "../../lib/query.ts";
 import { view } from "../../lib/router.ts";
-import { ladder, stage } from "../../lib/words.ts";
+import { ladder, stage, waiting } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
 import { DataTable, type Column } from "../../parts/DataTable.tsx";
 import { Figure } from "../../parts/Figure.tsx";
@@ -15,6 +15,9 @@ import type { BalancesResponse, SumRow } from "../../lib/types.ts";
 
 // Where promises stand that went no further, or left the ladder; each only where something is there.
 const beside = ["contingent", "missing", "lost", "returned", "cancelled", "lapsed", "charges"];
+
+// What stands now does so whatever the months that are asked for.
+const always = { from: "", to: "" };
 
 interface Row {
   stage: string;
@@ -26,7 +29,7 @@ export function Stages({ measure, who }: { measure: Measure; who: string }) {
   const v = view.value;
   const stages = [...ladder, ...beside];
   const came = sums(v, measure, { stages, reached: true });
-  const stand = sums(v, measure, { stages, reached: false });
+  const stand = sums({ ...v, ...always }, measure, { stages, reached: false });
   const reached = useQuery<BalancesResponse>(came.path, came.params);
   const standing = useQuery<BalancesResponse>(stand.path, stand.params);
   const rows = useMemo(() => rowsOf(stages, reached.data, standing.data), [reached.data, standing.data]);
@@ -39,7 +42,7 @@ export function Stages({ measure, who }: { measure: Measure; who: string }) {
       lead={standing.data && <Outstanding rows={rows} measure={measure} who={who} />}
       answer={answer}
       asset={measure.asset}
-      notes="What stands has not moved on. "
+      notes={v.from || v.to ? "The months narrow what reached a stage; what stands, stands now. " : "What stands has not moved on. "}
       counted="both"
       height={rows.length * 30}
       drawn={false}
@@ -59,7 +62,7 @@ function rowsOf(stages: readonly string[], reached: BalancesResponse | undefined
 
 function columnsOf(m: Measure): Column<Row>[] {
   const cell = (row: SumRow | undefined, mode: "reached" | "standing", at: string) =>
-    row ? <Amount amount={row.amount} asset={m.asset} unknown={row.unknown} full href={entriesLink(m, { stage: at, mode })} /> : <span class="quiet">not reported</span>;
+    row ? <Amount amount={row.amount} asset={m.asset} unknown={row.unknown} full href={entriesLink(m, { stage: at, mode, ...(mode === "standing" ? always : {}) })} /> : <span class="quiet">not reported</span>;
   const code = parseAsset(m.asset).item || parseAsset(m.asset).code;
   return [
     { id: "stage", header: "Stage", value: (r) => stage(r.stage).title, cell: (r) => <span title={stage(r.stage).meaning}>{stage(r.stage).title}</span> },
@@ -69,15 +72,7 @@ function columnsOf(m: Measure): Column<Row>[] {
   ];
 }
 
-// What stands on a rung before arrival is owed still, each in its own words; no two are added.
-const waiting: Record<string, string> = {
-  committed: "committed and not yet allocated",
-  allocated: "allocated and not yet drawn for a shipment or payment",
-  reserved: "drawn and not yet sent or paid",
-  dispatched: "on the way, not yet handed over",
-  instructed: "ordered to be paid, not yet booked",
-};
-
+// Outstanding says what stands on each rung before arrival; no two are added.
 function Outstanding({ rows, measure, who }: { rows: Row[]; measure: Measure; who: string }) {
   const code = parseAsset(measure.asset).item || parseAsset(measure.asset).code;
   const open = rows.filter((r) => r.stage in waiting && r.standing?.amount !== undefined && !isZero(r.standing.amount));
@@ -104,7 +99,7 @@ function Outstanding({ rows, measure, who }: { rows: Row[]; measure: Measure; wh
       {open.map((r, i) => (
         <>
           {i > 0 && (i === open.length - 1 ? " and " : ", ")}
-          <a href={entriesLink(measure, { stage: r.stage, mode: "standing" })} title={printFull(r.standing!.amount!)}>
+          <a href={entriesLink(measure, { stage: r.stage, mode: "standing", ...always })} title={printFull(r.standing!.amount!)}>
             {printShort(r.standing!.amount!)} {code}
           </a>{" "}
           {waiting[r.stage]}

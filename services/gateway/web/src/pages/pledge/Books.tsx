@@ -1,0 +1,113 @@
+// Books tells of a pledge or a line what reached each stage and what stands there, in all its assets, and what stands beside the ladder.
+import { assetPhrase, basisPhrase } from "../../lib/asset.ts";
+import { isZero } from "../../lib/exact.ts";
+import { plural, printDate } from "../../lib/print.ts";
+import { link } from "../../lib/router.ts";
+import { categoryTitle, instrumentTitle, ladder, spelt, stage, waiting } from "../../lib/words.ts";
+import { Amount } from "../../parts/Amount.tsx";
+import { Flags } from "../../parts/Flags.tsx";
+import { amountSaid } from "../../parts/event/Said.tsx";
+import type { PledgeExcess, PledgeLine, PledgeRung, PledgeUndisclosed } from "../../lib/types.ts";
+
+interface Props {
+  ladder: PledgeRung[];
+  over: PledgeExcess[];
+  beside: PledgeExcess[];
+  undisclosed: PledgeUndisclosed[];
+  not_reported: string[];
+  caption: string;
+}
+
+export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, caption }: Props) {
+  return (
+    <>
+      <Outstanding rungs={rungs} />
+      {rungs.length > 0 && <Rungs rungs={rungs} caption={caption} />}
+      <ul class="besides">
+        {undisclosed.map((u) => (
+          <li key={`${u.stage} ${u.basis}`} class="unknown">
+            {plural(u.count, "value is", "values are")} undisclosed at {stage(u.stage).title.toLowerCase()}, {basisPhrase(u.basis)}: not zero, and in no sum.
+          </li>
+        ))}
+        {over.map((o) => (
+          <li key={`${o.account} ${o.asset}`} class="unknown">
+            {amountSaid(o.amount, o.asset)} stand beyond the cap, {spelt(o.account.replace("over:", ""))} beyond what the stage before gave.
+          </li>
+        ))}
+        {beside.map((b) => (
+          <li key={`${b.account} ${b.asset}`}>
+            {spelt(b.account)}: {amountSaid(b.amount, b.asset)} <span class="quiet">({besides[b.account] ?? "beside the ladder"})</span>
+          </li>
+        ))}
+        {not_reported.length > 0 && (
+          <li class="unknown">Not reported: {not_reported.map((s) => stage(s).title.toLowerCase()).join(", ")}. Something must have passed there, and no fact says when and how much.</li>
+        )}
+      </ul>
+    </>
+  );
+}
+
+const besides: Record<string, string> = {
+  unmeasured: "what appeared or disappeared on the way in this asset, where the stage before or after does not count in it",
+  difference: "the gap between what a fact states and what it takes from the stage before",
+};
+
+// Outstanding says what has not arrived, each rung in its own words and each asset apart.
+function Outstanding({ rungs }: { rungs: PledgeRung[] }) {
+  const open = rungs.filter((r) => r.stage in waiting && !isZero(r.standing));
+  const stages = Object.keys(waiting).filter((s) => open.some((r) => r.stage === s));
+  return stages.length === 0 ? null : (
+    <p class="outstanding">
+      Outstanding: {stages.map((s) => `${waiting[s]}, ${and(open.filter((r) => r.stage === s).map((r) => amountSaid(r.standing, r.asset)))}`).join("; ")}.
+    </p>
+  );
+}
+
+function and(words: string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}
+
+function Rungs({ rungs, caption }: { rungs: PledgeRung[]; caption: string }) {
+  const order = (s: string) => (ladder as readonly string[]).indexOf(s) + (ladder.includes(s as never) ? 0 : ladder.length + 1);
+  const rows = [...rungs].sort((a, b) => order(a.stage) - order(b.stage));
+  return (
+    <div class="table" tabIndex={0} role="region" aria-label={caption}>
+      <table>
+        <caption class="hidden">{caption}</caption>
+        <thead>
+          <tr>
+            <th scope="col"><span>Stage</span></th>
+            <th scope="col"><span>Counted in</span></th>
+            <th scope="col" class="number"><span>Ever reached</span></th>
+            <th scope="col" class="number"><span>Standing now</span></th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((r, i) => (
+            <tr key={`${r.stage} ${r.asset}`}>
+              <th scope="row">{i > 0 && rows[i - 1]!.stage === r.stage ? <span class="hidden">{stage(r.stage).title}</span> : stage(r.stage).title}</th>
+              <td>{assetPhrase(r.asset)}</td>
+              <td class="number"><Amount amount={r.reached} asset={r.asset} full /></td>
+              <td class="number"><Amount amount={r.standing} asset={r.asset} full /></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+export function LineBooks({ line: l }: { line: PledgeLine }) {
+  return (
+    <section class="line" id={`line-${l.line}`} tabIndex={-1} aria-labelledby={`line-${l.line}-title`}>
+      <h3 id={`line-${l.line}-title`}>
+        {stage(l.entered).title}: {l.title || categoryTitle(l.category)}
+      </h3>
+      <p>
+        <a href={link(`/category/${l.category}`, { category: "" })}>{categoryTitle(l.category)}</a>, {instrumentTitle(l.instrument)}
+        {l.firmness && <>, {l.firmness === "unknown" ? "firmness not known" : l.firmness}</>}, {printDate(l.effective || "unknown")} <Flags flags={l.flags} />
+      </p>
+      <Books {...l} caption={`${stage(l.entered).title}: ${l.title || categoryTitle(l.category)}`} />
+    </section>
+  );
+}
