@@ -23,7 +23,7 @@ export async function saveImage(picture: HTMLElement | null, words: Words, form:
   if (!picture || !drawn) {
     return;
   }
-  const { svg, width, height } = framed(drawn, picture.querySelectorAll(".legend li, p.legend"), words);
+  const { svg, width, height } = framed(drawn, picture.querySelectorAll(".legend li"), words);
   const file = new Blob([svg], { type: "image/svg+xml" });
   save(form === "svg" ? file : await painted(svg, width, height), `${words.name}.${form}`);
 }

@@ -6,6 +6,7 @@ import { link, view } from "../lib/router.ts";
 import { useTitle } from "../lib/title.ts";
 import { termsProblem } from "../lib/words.ts";
 import { FilterBar, MeasureBar } from "../parts/FilterBar.tsx";
+import { Invented } from "../parts/Invented.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
 import { EmptyLedger, ErrorNote, Skeleton } from "../parts/States.tsx";
 import { ClosedSkies } from "./overview/ClosedSkies.tsx";
@@ -52,6 +53,7 @@ function Figures() {
   }
   return (
     <>
+      <Invented />
       <MeasureBar />
       <Ladder measure={m} />
       <Donors measure={m} />

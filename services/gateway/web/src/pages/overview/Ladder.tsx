@@ -186,14 +186,24 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
           })}
         </svg>
       )}
-      {rungs.some((r) => r.claimed !== undefined) && (
-        <p class="legend">
-          <svg width="22" height="12" aria-hidden="true">
-            <rect width="22" height="12" fill="url(#claimed)" />
-          </svg>
-          claimed to be handed over; nobody signed for it
-        </p>
-      )}
+      <ul class="legend">
+        {rungs.some((r) => r.stage === "announced" && r.amount !== undefined) && (
+          <li class="rung apart">
+            <svg width="22" height="12" aria-hidden="true">
+              <rect x="1" y="1" width="20" height="10" class="bar" />
+            </svg>
+            announced: indicative, and part of no total of support
+          </li>
+        )}
+        {rungs.some((r) => r.claimed !== undefined) && (
+          <li>
+            <svg width="22" height="12" aria-hidden="true">
+              <rect width="22" height="12" fill="url(#claimed)" />
+            </svg>
+            claimed to be handed over; nobody signed for it
+          </li>
+        )}
+      </ul>
     </div>
   );
 }
