@@ -208,6 +208,8 @@ func (f *eventsReader) readLog(g given) (read bool, err error) {
 		return false, nil
 	case f.exact && page.Entries[0].Prev != f.at:
 		return true, f.sendReset(g.logID)
+	case f.hub.tail.extend(page.LogID, page.Entries, f.at):
+		return true, nil
 	}
 	until := time.Now().Add(pageWaitMax)
 	for _, e := range page.Entries {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,6 +34,19 @@ type plain struct {
 // connect begins a stream, and returns once its first message is there, which has an id.
 func connect(t testing.TB, at, query string) *plain {
 	t.Helper()
+	p := resume(t, at, query, "")
+	var some [512]byte
+	for !bytes.Contains(p.head, []byte("\nid: ")) {
+		n, err := p.Read(some[:])
+		must(t, err)
+		p.head = append(p.head, some[:n]...)
+	}
+	return p
+}
+
+// resume asks for a stream after an id, if there is one, and reads nothing.
+func resume(t testing.TB, at, query, id string) *plain {
+	t.Helper()
 	u, err := url.Parse(at)
 	must(t, err)
 	c, err := net.Dial("tcp", u.Host)
@@ -40,16 +54,9 @@ func connect(t testing.TB, at, query string) *plain {
 	t.Cleanup(func() { _ = c.Close() })
 	must(t, c.(*net.TCPConn).SetReadBuffer(64<<10))
 	must(t, c.SetDeadline(time.Now().Add(2*patience)))
-	_, err = fmt.Fprintf(c, "GET %s%s HTTP/1.0\r\nHost: localhost\r\n\r\n", u.Path, query)
+	_, err = fmt.Fprintf(c, "GET %s%s HTTP/1.0\r\nHost: localhost\r\nLast-Event-ID: %s\r\n\r\n", u.Path, query, id)
 	must(t, err)
-	p := &plain{Conn: c}
-	var some [512]byte
-	for !bytes.Contains(p.head, []byte("\nid: ")) {
-		n, err := c.Read(some[:])
-		must(t, err)
-		p.head = append(p.head, some[:n]...)
-	}
-	return p
+	return &plain{Conn: c}
 }
 
 // ids reads the ids of what is recorded, up to one.
@@ -107,18 +114,71 @@ func TestAThousandReadersHold(t *testing.T) {
 	last := burst(t, w.ledger, events)
 	recorded := time.Since(began)
 	want := logged(t, w.ledger, from.Position, nil)
+	read := func() {
+		t.Helper()
+		var g errgroup.Group
+		for _, p := range all {
+			g.Go(func() error {
+				ids, err := p.ids(last)
+				if err == nil && !slices.Equal(ids, want) {
+					err = fmt.Errorf("%d events came, and the log has %d", len(ids), len(want))
+				}
+				return errors.Join(err, p.Close())
+			})
+		}
+		must(t, g.Wait())
+	}
+	read()
+	t.Logf("%d events recorded within %v, with all readers after %v", len(want), recorded, time.Since(began))
+
+	// All come back at once, to a server that has just begun and holds none of what they miss.
+	began, all = time.Now(), nil
+	_, again := serve(t, w.nc, nil)
+	for range readers {
+		all = append(all, resume(t, again, "", strconv.FormatUint(uint64(from.Position), 10)))
+	}
+	read()
+	t.Logf("all back, with %d events that they missed, after %v", len(want), time.Since(began))
+}
+
+// Readers of the balances hold as well: each has all at the end, whatever it was sent on the way.
+func TestAThousandReadersOfBalancesHold(t *testing.T) {
+	readers, events := 1000, 1000
+	if testing.Short() {
+		readers, events = 200, 200
+	}
+	w := begin(t, nil)
+	first := burst(t, w.ledger, len(donors))
+	one := openTable(t, w.url)
+	one.until(first)
+	before := inUse()
+	var all []*plain
+	for range readers {
+		all = append(all, connect(t, w.url, "?view=balances"))
+	}
+	t.Logf("%d readers, %d bytes each", readers, (inUse()-before)/uint64(readers))
+	began := time.Now()
+	last := burst(t, w.ledger, events)
+	recorded := time.Since(began)
 	var g errgroup.Group
 	for _, p := range all {
-		g.Go(func() error {
-			ids, err := p.ids(last)
-			if err == nil && !slices.Equal(ids, want) {
-				err = fmt.Errorf("%d events came, and the log has %d", len(ids), len(want))
-			}
-			return err
-		})
+		g.Go(func() error { return p.until(fmt.Sprintf("id: %d\n", last)) })
 	}
 	must(t, g.Wait())
-	t.Logf("%d events recorded within %v, with all readers after %v", len(want), recorded, time.Since(began))
+	t.Logf("%d pledges recorded within %v, with all readers after %v", events, recorded, time.Since(began))
+	one.until(last)
+	one.equals(held(t, w.nc))
+}
+
+// until reads up to a line.
+func (p *plain) until(line string) error {
+	lines := bufio.NewReader(p)
+	for {
+		text, err := lines.ReadString('\n')
+		if err != nil || text == line {
+			return err
+		}
+	}
 }
 
 // Those who read nothing, or slowly, hold up nobody, and hold nothing of what they do not read.

@@ -2,13 +2,16 @@ package stream_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/internal/embednats"
+	"github.com/allied-ledger/allied/services/stream"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 )
@@ -54,7 +57,7 @@ func TestReadersOfALogThatIsReplacedBeginAnew(t *testing.T) {
 		must(t, err)
 		return func() { must(t, n.Close(context.Background())) }
 	}
-	_, url := serve(t, nc, nil)
+	_, url := serve(t, nc, func(h *stream.Hub) { h.Hurry(time.Minute, time.Minute, 800*time.Millisecond) })
 	stop := ledger()
 	at := burst(t, c, 3)
 	events, balances := open(t, url+"?after=0", ""), openTable(t, url)
@@ -63,6 +66,11 @@ func TestReadersOfALogThatIsReplacedBeginAnew(t *testing.T) {
 	}
 	balances.until(at)
 	stop()
+	for _, p := range []*tap{events, balances.tap} {
+		if m := p.await("lag"); !strings.Contains(m.data, fmt.Sprintf(`"position":"%d"`, at)) {
+			t.Errorf("with the recorder silent %s comes", m.data)
+		}
+	}
 	stop = ledger()
 	defer stop()
 	var last es.Position

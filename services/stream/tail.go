@@ -231,6 +231,37 @@ func (t *tail) add(entries []es.Entry) {
 	t.news.tell()
 }
 
+// extend puts before the ring what a reader has read of the log right before it, as far as there is room: where many come back at once, as after
+// a restart, one reads and renders for all. It tells whether the ring now reaches back to a position.
+func (t *tail) extend(logID string, entries []es.Entry, at es.Position) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.logID.String() != logID || at >= t.floor {
+		return at >= t.floor
+	}
+	end := sort.Search(len(entries), func(i int) bool { return entries[i].Position > t.floor })
+	if end == 0 || entries[end-1].Position != t.floor {
+		return false
+	}
+	begin := end
+	for ; begin > 0; begin-- {
+		n := len(entries[begin-1].Bytes)
+		if len(t.ring)+end-begin == ringEventsMax || t.recordBytes+n > ringRecordBytesMax {
+			break
+		}
+		t.recordBytes += n
+	}
+	if begin == end {
+		return false
+	}
+	before := make([]*message, 0, end-begin+len(t.ring))
+	for _, e := range entries[begin:end] {
+		before = append(before, &message{entry: e, recordBytes: len(e.Bytes)})
+	}
+	t.ring, t.floor = append(before, t.ring...), entries[begin].Prev
+	return at >= t.floor
+}
+
 // given is what a reader gets to know of the tail.
 type given struct {
 	logID    uuid.UUID
