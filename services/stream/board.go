@@ -42,7 +42,6 @@ type board struct {
 	changes map[int][]byte // since a round, encoded
 	parts   [][]byte       // of a snapshot, encoded
 	shared  int            // bytes of changes
-	moved   time.Time      // when the mark last moved
 	behind  time.Time      // since when the log is ahead of it; zero where it is not
 	lag     lag
 	news    news
@@ -92,7 +91,7 @@ func (b *board) publish(mark live.Mark, values map[string][]byte) {
 	if mark.Position != b.mark.Position {
 		b.behind = time.Time{}
 	}
-	b.mark, b.moved, b.refusal, b.changes, b.parts, b.shared = mark, time.Now(), nil, map[int][]byte{}, nil, 0
+	b.mark, b.refusal, b.changes, b.parts, b.shared = mark, nil, map[int][]byte{}, nil, 0
 	b.news.tell()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +29,25 @@ func TestAReaderAtTheHeadHearsWhatIsRecordedThen(t *testing.T) {
 	m := p.expect("recorded")
 	if *m.id != after || !strings.Contains(m.data, fmt.Sprintf(`"position":"%d"`, after)) {
 		t.Errorf("%d %s came, not %d", *m.id, m.data, after)
+	}
+}
+
+func TestStreamsOverHTTP2(t *testing.T) {
+	w := begin(t, nil)
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	two := &http.Client{Transport: &http.Transport{Protocols: protocols}}
+	p, err := tryOpen(t, two, w.url, "")
+	must(t, err)
+	p.expect("head")
+	q, err := tryOpen(t, two, w.url+"?view=balances", "")
+	must(t, err)
+	q.expect("snapshot")
+	at := es.Position(submit(t, w.ledger, commit("NOR", "625.00")).Position)
+	if m := p.expect("recorded"); *m.id != at {
+		t.Errorf("%d came, not %d", *m.id, at)
+	}
+	for *q.await("change").id < at {
 	}
 }
 

@@ -31,7 +31,9 @@ const (
 	// headsAskedMax bounds how many readers at once ask the recorder where the log ends.
 	headsAskedMax = 8
 	readyWaitMax  = 5 * time.Second
-	retryDelay    = time.Second
+	// retryDelay is between two attempts of a reader, followDelay between two of the hub.
+	retryDelay  = time.Second
+	followDelay = 250 * time.Millisecond
 	// beatEvery is how long a stream is silent at most.
 	beatEvery = 10 * time.Second
 	// takeWaitMax is how long a reader may take for pieceBytes; one that takes nothing for so long is cut.
@@ -117,13 +119,13 @@ func (h *Hub) follow(ctx context.Context, what string, session func(ctx context.
 			h.zap.Warn("stream waits; its readers hear nothing new", zap.String("view", what), zap.Error(err))
 		}
 		failing = !errors.Is(err, errAgain)
-		if err := pause.For(ctx, retryDelay/4); err != nil {
+		if err := pause.For(ctx, followDelay); err != nil {
 			return err
 		}
 	}
 }
 
-// errAgain ends a session that is begun again at once, since what it follows has changed.
+// errAgain ends a session that is begun again, since what it follows has changed.
 var errAgain = errors.New("begin anew")
 
 // lookForLag tells readers where a view falls silent, which no news would.

@@ -98,7 +98,7 @@ func recorded(at es.Position, data []byte) []byte {
 }
 
 func newTail(source engine.Source) *tail {
-	return &tail{source: source, news: newNews()}
+	return &tail{source: source, heard: time.Now(), news: newNews()}
 }
 
 // session follows the recorder's broadcast until something fails. What the broadcast loses is read from the log.
