@@ -12,6 +12,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/journal"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/sink/sqlite"
 	"github.com/allied-ledger/allied/projections/timeline"
@@ -23,7 +24,7 @@ var benchLog = sync.OnceValue(func() *enginetest.Log { return enginetest.BenchLo
 var views = []struct {
 	name   string
 	create func() engine.Projection
-}{{"balances", balances.New}, {"pledges", pledges.New}, {"exceptions", exceptions.New}, {"timeline", timeline.New}}
+}{{"balances", balances.New}, {"pledges", pledges.New}, {"exceptions", exceptions.New}, {"timeline", timeline.New}, {"journal", journal.New}}
 
 // BenchmarkFold folds decoded facts, without a sink.
 func BenchmarkFold(b *testing.B) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/journal"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
@@ -44,6 +45,10 @@ func TestTheSchemaIsThatOfTheViews(t *testing.T) {
 		{exceptions.Listing{}, &apiv1.ExceptionsResponse{}},
 		{timeline.Request{}, &apiv1.TimelineRequest{}},
 		{timeline.Report{}, &apiv1.TimelineResponse{}},
+		{journal.ListRequest{}, &apiv1.JournalRequest{}},
+		{journal.Listing{}, &apiv1.JournalResponse{}},
+		{journal.EntriesRequest{}, &apiv1.EntriesRequest{}},
+		{journal.EntryListing{}, &apiv1.EntriesResponse{}},
 	} {
 		compare(t, reflect.TypeOf(pair.view), pair.message.ProtoReflect().Descriptor())
 	}
@@ -114,6 +119,11 @@ func TestAnswersAreTheViews(t *testing.T) {
 		{"Payment", `{"id":"payment-7d1f5a30-0000-4000-8000-000000000004"}`},
 		{"Exceptions", `{"status":"all","limit":20}`},
 		{"Exceptions", `{"kinds":["lost","short"],"status":"all"}`},
+		{"Journal", `{"limit":200}`},
+		{"Journal", `{"kind":"shipment","group":"NATO","group_on":"2024-01-01"}`},
+		{"Entries", `{"stage":"handed_over","basis":"donor_stated","reached":true,"limit":2}`},
+		{"Entries", `{"stage":"allocated","basis":"quantity","group":"NATO","group_on":"2024-01-01"}`},
+		{"Entries", `{"stage":"allocated","basis":"donor_stated","instruments":["all"],"limit":200}`},
 	} {
 		var want json.RawMessage
 		if err := s.ledger.Query(t.Context(), strings.ToLower(c.method), json.RawMessage(c.request), &want); err != nil {

@@ -56,7 +56,7 @@ func (w *World) Add(stream string, effective *eventv1.Effective, e es.Event) *es
 	w.T.Helper()
 	env := &eventv1.Envelope{
 		Donor: given.Donor, Beneficiary: given.Beneficiary, Effective: effective, Sources: w.Envelope.Sources, Flags: w.Envelope.Flags,
-		Corrects: w.Envelope.Corrects, Observed: w.Envelope.Observed, Override: w.Envelope.Override,
+		Corrects: w.Envelope.Corrects, Observed: w.Envelope.Observed, Override: w.Envelope.Override, Actor: w.Envelope.Actor, Reason: w.Envelope.Reason,
 	}
 	f, err := wire.Decode(w.Log.AddFact(w.T, stream, env, e))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/journal"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/reservations"
@@ -20,7 +21,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-var views = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New}
+var views = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New, journal.New}
 
 // What PostgreSQL keeps of random histories, committed in small batches, is to the byte what memory keeps in one, and so is its state hash.
 // Another sink keeps the view of the policies in the same database.

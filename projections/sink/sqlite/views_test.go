@@ -9,6 +9,7 @@ import (
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/engine/enginetest"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/journal"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
@@ -33,10 +34,10 @@ func TestViewsEqualMemoryUnderRandomHistories(t *testing.T) {
 			}
 		}()
 		cfg := engine.Config{BatchEventsMax: rapid.IntRange(1, 9).Draw(r, "batch")}
-		for _, create := range []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New} {
+		for _, create := range []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New, journal.New} {
 			enginetest.Run(t, engine.NewWorker(create, log, sink, cfg), log)
 		}
-		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New(), shipments.New(), payments.New(), exceptions.New(), timeline.New())
+		result, err := engine.Verify(t.Context(), log.All(), sink, balances.New(), pledges.New(), shipments.New(), payments.New(), exceptions.New(), timeline.New(), journal.New())
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/allied-ledger/allied/projections/balances"
 	"github.com/allied-ledger/allied/projections/engine"
 	"github.com/allied-ledger/allied/projections/exceptions"
+	"github.com/allied-ledger/allied/projections/journal"
 	"github.com/allied-ledger/allied/projections/payments"
 	"github.com/allied-ledger/allied/projections/pledges"
 	"github.com/allied-ledger/allied/projections/shipments"
@@ -52,7 +53,9 @@ type views struct {
 var LiveBalances = live.View{Bucket: "balances", Spec: balances.Spec, Key: balances.LiveKey, Value: balances.LiveValue}
 
 // created are the views of a ledger, in the order in which a state hash takes them.
-var created = []func() engine.Projection{balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New}
+var created = []func() engine.Projection{
+	balances.New, pledges.New, shipments.New, payments.New, exceptions.New, timeline.New, journal.New,
+}
 
 // Projections are the views of an empty log, in the order in which a state hash takes them.
 func Projections() []engine.Projection {
@@ -236,6 +239,8 @@ func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 		serveView(s, kept, "payment", payments.Spec, await, func(q payments.ShowRequest) es.Position { return q.AtLeast }, payments.Show),
 		serveView(s, kept, "exceptions", exceptions.Spec, await, func(q exceptions.ListRequest) es.Position { return q.AtLeast }, exceptions.List),
 		serveView(s, kept, "timeline", timeline.Spec, await, func(q timeline.Request) es.Position { return q.AtLeast }, timeline.Query),
+		serveView(s, kept, "journal", journal.Spec, await, func(q journal.ListRequest) es.Position { return q.AtLeast }, journal.List),
+		serveView(s, kept, "entries", journal.Spec, await, func(q journal.EntriesRequest) es.Position { return q.AtLeast }, journal.Entries),
 	)
 }
 

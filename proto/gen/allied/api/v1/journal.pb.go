@@ -172,7 +172,10 @@ type JournalResponse struct {
 	Ordinal  uint64                 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
 	Events   []*JournalEvent        `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"`
 	// The cursor of the following page; empty on the last.
-	Next          string `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`
+	Next string `protobuf:"bytes,4,opt,name=next,proto3" json:"next,omitempty"`
+	// Of the group asked for, and the day.
+	Members       []string `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	GroupOn       string   `protobuf:"bytes,6,opt,name=group_on,json=groupOn,proto3" json:"group_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -235,6 +238,20 @@ func (x *JournalResponse) GetNext() string {
 	return ""
 }
 
+func (x *JournalResponse) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *JournalResponse) GetGroupOn() string {
+	if x != nil {
+		return x.GroupOn
+	}
+	return ""
+}
+
 // JournalEvent is a recorded fact in one line. Events of the ledger's service has it whole.
 type JournalEvent struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -251,9 +268,9 @@ type JournalEvent struct {
 	Effective   string `protobuf:"bytes,8,opt,name=effective,proto3" json:"effective,omitempty"`
 	Donor       string `protobuf:"bytes,9,opt,name=donor,proto3" json:"donor,omitempty"`
 	Beneficiary string `protobuf:"bytes,10,opt,name=beneficiary,proto3" json:"beneficiary,omitempty"`
-	// What it is about: the title that the fact gives, or that its stream has.
+	// What it is about: the title that the fact gives, or that its stream or pledge had by then.
 	Title string `protobuf:"bytes,11,opt,name=title,proto3" json:"title,omitempty"`
-	// Of the lines that it concerns, in order; none where it concerns no line.
+	// Of the lines that it concerns, in order; where it names no line, of all lines of its stream so far.
 	Categories []string `protobuf:"bytes,12,rep,name=categories,proto3" json:"categories,omitempty"`
 	// The amounts that the fact states, in its order, at most ten.
 	Amounts []*JournalAmount `protobuf:"bytes,13,rep,name=amounts,proto3" json:"amounts,omitempty"`
@@ -494,7 +511,8 @@ type EntriesRequest struct {
 	Category    string `protobuf:"bytes,9,opt,name=category,proto3" json:"category,omitempty"`
 	// Those that count, as in BalancesRequest.
 	Instruments []string `protobuf:"bytes,10,rep,name=instruments,proto3" json:"instruments,omitempty"`
-	Stream      string   `protobuf:"bytes,11,opt,name=stream,proto3" json:"stream,omitempty"`
+	// What is in the books of a pledge, or the entries of a shipment's or payment's facts: a stream, or its UUID alone.
+	Stream string `protobuf:"bytes,11,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Months, as in TimelineRequest; undated for facts of no known day alone.
 	From    string `protobuf:"bytes,12,opt,name=from,proto3" json:"from,omitempty"`
 	To      string `protobuf:"bytes,13,opt,name=to,proto3" json:"to,omitempty"`
@@ -502,7 +520,8 @@ type EntriesRequest struct {
 	// signed, claim; only of the stage handed_over.
 	Evidence string `protobuf:"bytes,15,opt,name=evidence,proto3" json:"evidence,omitempty"`
 	// The size of a page, up to 1000; 100 where zero.
-	Limit         int32  `protobuf:"varint,16,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit int32 `protobuf:"varint,16,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The next of the page before. Pages that follow are of the same moment as the first, whatever is recorded meanwhile.
 	Cursor        string `protobuf:"bytes,17,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	AtLeast       uint64 `protobuf:"varint,18,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -665,17 +684,22 @@ func (x *EntriesRequest) GetAtLeast() uint64 {
 	return 0
 }
 
-// EntriesResponse lists entries by donor, beneficiary, category, instrument and asset, then as they were recorded.
+// EntriesResponse lists entries by donor, beneficiary, category, instrument and asset, then as they were recorded; of the stage handed_over, what
+// is claimed first.
 type EntriesResponse struct {
-	state    protoimpl.MessageState `protogen:"open.v1"`
-	Position uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
-	Ordinal  uint64                 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the last event whose entries are there.
+	Position uint64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	Ordinal  uint64 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
 	// How many entries pass, over all pages, and their sums by asset: the figures that balances shows for the same request.
 	Total   int64          `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
 	Sums    []*EntrySum    `protobuf:"bytes,4,rep,name=sums,proto3" json:"sums,omitempty"`
 	Entries []*LedgerEntry `protobuf:"bytes,5,rep,name=entries,proto3" json:"entries,omitempty"`
 	// The cursor of the following page; empty on the last.
-	Next          string `protobuf:"bytes,6,opt,name=next,proto3" json:"next,omitempty"`
+	Next string `protobuf:"bytes,6,opt,name=next,proto3" json:"next,omitempty"`
+	// Of the group asked for, and the day.
+	Members       []string `protobuf:"bytes,7,rep,name=members,proto3" json:"members,omitempty"`
+	GroupOn       string   `protobuf:"bytes,8,opt,name=group_on,json=groupOn,proto3" json:"group_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -752,6 +776,20 @@ func (x *EntriesResponse) GetNext() string {
 	return ""
 }
 
+func (x *EntriesResponse) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *EntriesResponse) GetGroupOn() string {
+	if x != nil {
+		return x.GroupOn
+	}
+	return ""
+}
+
 type EntrySum struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Not there where only unknowns are counted.
@@ -813,7 +851,7 @@ func (x *EntrySum) GetUnknown() int64 {
 	return 0
 }
 
-// LedgerEntry is one leg of one event's postings, or its undisclosed values.
+// LedgerEntry is one leg of one event's postings, or one of its undisclosed values.
 type LedgerEntry struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Position   uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
@@ -834,8 +872,17 @@ type LedgerEntry struct {
 	Evidence    *string `protobuf:"bytes,15,opt,name=evidence,proto3,oneof" json:"evidence,omitempty"`
 	Asset       *string `protobuf:"bytes,16,opt,name=asset,proto3,oneof" json:"asset,omitempty"`
 	// Signed: what came is positive, what left negative.
-	Amount        *string `protobuf:"bytes,17,opt,name=amount,proto3,oneof" json:"amount,omitempty"`
-	Unknown       int64   `protobuf:"varint,18,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	Amount *string `protobuf:"bytes,17,opt,name=amount,proto3,oneof" json:"amount,omitempty"`
+	// 1 where an undisclosed value came, -1 where it was told or taken back.
+	Unknown int64 `protobuf:"varint,18,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// The stream of the pledge in whose books it stands.
+	Pledge string `protobuf:"bytes,19,opt,name=pledge,proto3" json:"pledge,omitempty"`
+	// came, or left: what left a stage changes what stands there, and is still what reached it.
+	Side string `protobuf:"bytes,20,opt,name=side,proto3" json:"side,omitempty"`
+	// Its number among the entries of the event, from 1.
+	Leg int64 `protobuf:"varint,21,opt,name=leg,proto3" json:"leg,omitempty"`
+	// What the event is about, as in JournalEvent.
+	Title         string `protobuf:"bytes,22,opt,name=title,proto3" json:"title,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -996,6 +1043,34 @@ func (x *LedgerEntry) GetUnknown() int64 {
 	return 0
 }
 
+func (x *LedgerEntry) GetPledge() string {
+	if x != nil {
+		return x.Pledge
+	}
+	return ""
+}
+
+func (x *LedgerEntry) GetSide() string {
+	if x != nil {
+		return x.Side
+	}
+	return ""
+}
+
+func (x *LedgerEntry) GetLeg() int64 {
+	if x != nil {
+		return x.Leg
+	}
+	return 0
+}
+
+func (x *LedgerEntry) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
 var File_allied_api_v1_journal_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_journal_proto_rawDesc = "" +
@@ -1014,12 +1089,14 @@ const file_allied_api_v1_journal_proto_rawDesc = "" +
 	"\x05limit\x18\n" +
 	" \x01(\x05R\x05limit\x12\x16\n" +
 	"\x06cursor\x18\v \x01(\tR\x06cursor\x12\x19\n" +
-	"\bat_least\x18\f \x01(\x04R\aatLeast\"\x90\x01\n" +
+	"\bat_least\x18\f \x01(\x04R\aatLeast\"\xc5\x01\n" +
 	"\x0fJournalResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x123\n" +
 	"\x06events\x18\x03 \x03(\v2\x1b.allied.api.v1.JournalEventR\x06events\x12\x12\n" +
-	"\x04next\x18\x04 \x01(\tR\x04next\"\x86\x04\n" +
+	"\x04next\x18\x04 \x01(\tR\x04next\x12\x18\n" +
+	"\amembers\x18\x05 \x03(\tR\amembers\x12\x19\n" +
+	"\bgroup_on\x18\x06 \x01(\tR\agroupOn\"\x86\x04\n" +
 	"\fJournalEvent\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x16\n" +
@@ -1065,20 +1142,22 @@ const file_allied_api_v1_journal_proto_rawDesc = "" +
 	"\bevidence\x18\x0f \x01(\tR\bevidence\x12\x14\n" +
 	"\x05limit\x18\x10 \x01(\x05R\x05limit\x12\x16\n" +
 	"\x06cursor\x18\x11 \x01(\tR\x06cursor\x12\x19\n" +
-	"\bat_least\x18\x12 \x01(\x04R\aatLeast\"\xd4\x01\n" +
+	"\bat_least\x18\x12 \x01(\x04R\aatLeast\"\x89\x02\n" +
 	"\x0fEntriesResponse\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x14\n" +
 	"\x05total\x18\x03 \x01(\x03R\x05total\x12+\n" +
 	"\x04sums\x18\x04 \x03(\v2\x17.allied.api.v1.EntrySumR\x04sums\x124\n" +
 	"\aentries\x18\x05 \x03(\v2\x1a.allied.api.v1.LedgerEntryR\aentries\x12\x12\n" +
-	"\x04next\x18\x06 \x01(\tR\x04next\"q\n" +
+	"\x04next\x18\x06 \x01(\tR\x04next\x12\x18\n" +
+	"\amembers\x18\a \x03(\tR\amembers\x12\x19\n" +
+	"\bgroup_on\x18\b \x01(\tR\agroupOn\"q\n" +
 	"\bEntrySum\x12\x19\n" +
 	"\x05asset\x18\x01 \x01(\tH\x00R\x05asset\x88\x01\x01\x12\x1b\n" +
 	"\x06amount\x18\x02 \x01(\tH\x01R\x06amount\x88\x01\x01\x12\x18\n" +
 	"\aunknown\x18\x03 \x01(\x03R\aunknownB\b\n" +
 	"\x06_assetB\t\n" +
-	"\a_amount\"\xa9\x04\n" +
+	"\a_amount\"\xfd\x04\n" +
 	"\vLedgerEntry\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
 	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12\x16\n" +
@@ -1101,7 +1180,11 @@ const file_allied_api_v1_journal_proto_rawDesc = "" +
 	"\bevidence\x18\x0f \x01(\tH\x01R\bevidence\x88\x01\x01\x12\x19\n" +
 	"\x05asset\x18\x10 \x01(\tH\x02R\x05asset\x88\x01\x01\x12\x1b\n" +
 	"\x06amount\x18\x11 \x01(\tH\x03R\x06amount\x88\x01\x01\x12\x18\n" +
-	"\aunknown\x18\x12 \x01(\x03R\aunknownB\b\n" +
+	"\aunknown\x18\x12 \x01(\x03R\aunknown\x12\x16\n" +
+	"\x06pledge\x18\x13 \x01(\tR\x06pledge\x12\x12\n" +
+	"\x04side\x18\x14 \x01(\tR\x04side\x12\x10\n" +
+	"\x03leg\x18\x15 \x01(\x03R\x03leg\x12\x14\n" +
+	"\x05title\x18\x16 \x01(\tR\x05titleB\b\n" +
 	"\x06_monthB\v\n" +
 	"\t_evidenceB\b\n" +
 	"\x06_assetB\t\n" +
