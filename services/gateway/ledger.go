@@ -69,6 +69,10 @@ func (s *service) Balances(ctx context.Context, r *apiv1.BalancesRequest) (*apiv
 	return ask(ctx, s, "balances", r, &apiv1.BalancesResponse{})
 }
 
+func (s *service) Assets(ctx context.Context, r *apiv1.AssetsRequest) (*apiv1.AssetsResponse, error) {
+	return ask(ctx, s, "assets", r, &apiv1.AssetsResponse{})
+}
+
 func (s *service) Pledges(ctx context.Context, r *apiv1.PledgesRequest) (*apiv1.PledgesResponse, error) {
 	return ask(ctx, s, "pledges", r, &apiv1.PledgesResponse{})
 }

@@ -51,6 +51,7 @@ func Routes() []Route {
 		`"values":[{"basis":"donor_stated","asset":"EUR/2@donor_stated","amount":"1250000.50"}]}}]}}`
 	return []Route{
 		get("balances", "Balances", "balances?basis=donor_stated&stages=committed&stages=allocated&reached=true&by=donor", "rows"),
+		get("assets", "Assets", "assets", "assets"),
 		get("timeline", "Timeline", "timeline?basis=donor_stated&stages=committed&reached=true&by=month", "rows", "undated"),
 		get("entries", "Entries", "entries?basis=donor_stated&stage=committed&reached=true&donor=NOR", "entries"),
 		get("journal", "Journal", "journal?donor=NOR&limit=2", "events"),

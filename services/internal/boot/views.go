@@ -231,6 +231,7 @@ type awaiting func(ctx context.Context, spec engine.Spec, at es.Position) error
 func serveViews(s *query.Server, kept engine.Views, await awaiting) error {
 	return errors.Join(
 		serveView(s, kept, "balances", balances.Spec, await, func(q balances.Request) es.Position { return q.AtLeast }, balances.Query),
+		serveView(s, kept, "assets", balances.Spec, await, func(q balances.AssetsRequest) es.Position { return q.AtLeast }, balances.Assets),
 		serveView(s, kept, "pledges", pledges.Spec, await, func(q pledges.ListRequest) es.Position { return q.AtLeast }, pledges.List),
 		serveView(s, kept, "pledge", pledges.Spec, await, func(q pledges.ShowRequest) es.Position { return q.AtLeast }, pledges.Show),
 		serveView(s, kept, "shipments", shipments.Spec, await, func(q shipments.ListRequest) es.Position { return q.AtLeast }, shipments.List),

@@ -30,7 +30,8 @@ function Page() {
 
 startRouter();
 startLive();
-void startTerms().then(() => startMeasures());
+startMeasures();
+void startTerms();
 effect(() => {
   document.documentElement.dataset.theme = view.value.theme;
 });

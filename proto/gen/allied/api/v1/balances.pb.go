@@ -473,6 +473,202 @@ func (x *BalanceLeftOut) GetUnknown() int64 {
 	return 0
 }
 
+// AssetsRequest asks what figures are counted in.
+type AssetsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Assets in which a donor has figures; empty for those of all.
+	Donor string `protobuf:"bytes,1,opt,name=donor,proto3" json:"donor,omitempty"`
+	// Units of items too; currencies alone otherwise.
+	Quantities    bool   `protobuf:"varint,2,opt,name=quantities,proto3" json:"quantities,omitempty"`
+	AtLeast       uint64 `protobuf:"varint,3,opt,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetsRequest) Reset() {
+	*x = AssetsRequest{}
+	mi := &file_allied_api_v1_balances_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetsRequest) ProtoMessage() {}
+
+func (x *AssetsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_balances_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetsRequest.ProtoReflect.Descriptor instead.
+func (*AssetsRequest) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_balances_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *AssetsRequest) GetDonor() string {
+	if x != nil {
+		return x.Donor
+	}
+	return ""
+}
+
+func (x *AssetsRequest) GetQuantities() bool {
+	if x != nil {
+		return x.Quantities
+	}
+	return false
+}
+
+func (x *AssetsRequest) GetAtLeast() uint64 {
+	if x != nil {
+		return x.AtLeast
+	}
+	return 0
+}
+
+// AssetsResponse lists assets, those in which most donors have commitments first, then those in which most donors have anything.
+type AssetsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Position      uint64                 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
+	Ordinal       uint64                 `protobuf:"varint,2,opt,name=ordinal,proto3" json:"ordinal,omitempty"`
+	Assets        []*AssetUse            `protobuf:"bytes,3,rep,name=assets,proto3" json:"assets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetsResponse) Reset() {
+	*x = AssetsResponse{}
+	mi := &file_allied_api_v1_balances_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetsResponse) ProtoMessage() {}
+
+func (x *AssetsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_balances_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetsResponse.ProtoReflect.Descriptor instead.
+func (*AssetsResponse) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_balances_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AssetsResponse) GetPosition() uint64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *AssetsResponse) GetOrdinal() uint64 {
+	if x != nil {
+		return x.Ordinal
+	}
+	return 0
+}
+
+func (x *AssetsResponse) GetAssets() []*AssetUse {
+	if x != nil {
+		return x.Assets
+	}
+	return nil
+}
+
+// AssetUse is an asset with how many donors have reached stages in it.
+type AssetUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Asset string                 `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Of the asset; `quantity` for units of items.
+	Basis string `protobuf:"bytes,2,opt,name=basis,proto3" json:"basis,omitempty"`
+	// Donors with commitments in it.
+	Committed int32 `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
+	// Donors with anything announced, committed or allocated in it.
+	Donors        int32 `protobuf:"varint,4,opt,name=donors,proto3" json:"donors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AssetUse) Reset() {
+	*x = AssetUse{}
+	mi := &file_allied_api_v1_balances_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AssetUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AssetUse) ProtoMessage() {}
+
+func (x *AssetUse) ProtoReflect() protoreflect.Message {
+	mi := &file_allied_api_v1_balances_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AssetUse.ProtoReflect.Descriptor instead.
+func (*AssetUse) Descriptor() ([]byte, []int) {
+	return file_allied_api_v1_balances_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AssetUse) GetAsset() string {
+	if x != nil {
+		return x.Asset
+	}
+	return ""
+}
+
+func (x *AssetUse) GetBasis() string {
+	if x != nil {
+		return x.Basis
+	}
+	return ""
+}
+
+func (x *AssetUse) GetCommitted() int32 {
+	if x != nil {
+		return x.Committed
+	}
+	return 0
+}
+
+func (x *AssetUse) GetDonors() int32 {
+	if x != nil {
+		return x.Donors
+	}
+	return 0
+}
+
 var File_allied_api_v1_balances_proto protoreflect.FileDescriptor
 
 const file_allied_api_v1_balances_proto_rawDesc = "" +
@@ -532,7 +728,22 @@ const file_allied_api_v1_balances_proto_rawDesc = "" +
 	"\x06amount\x18\x04 \x01(\tH\x01R\x06amount\x88\x01\x01\x12\x18\n" +
 	"\aunknown\x18\x05 \x01(\x03R\aunknownB\b\n" +
 	"\x06_assetB\t\n" +
-	"\a_amountB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
+	"\a_amount\"`\n" +
+	"\rAssetsRequest\x12\x14\n" +
+	"\x05donor\x18\x01 \x01(\tR\x05donor\x12\x1e\n" +
+	"\n" +
+	"quantities\x18\x02 \x01(\bR\n" +
+	"quantities\x12\x19\n" +
+	"\bat_least\x18\x03 \x01(\x04R\aatLeast\"w\n" +
+	"\x0eAssetsResponse\x12\x1a\n" +
+	"\bposition\x18\x01 \x01(\x04R\bposition\x12\x18\n" +
+	"\aordinal\x18\x02 \x01(\x04R\aordinal\x12/\n" +
+	"\x06assets\x18\x03 \x03(\v2\x17.allied.api.v1.AssetUseR\x06assets\"l\n" +
+	"\bAssetUse\x12\x14\n" +
+	"\x05asset\x18\x01 \x01(\tR\x05asset\x12\x14\n" +
+	"\x05basis\x18\x02 \x01(\tR\x05basis\x12\x1c\n" +
+	"\tcommitted\x18\x03 \x01(\x05R\tcommitted\x12\x16\n" +
+	"\x06donors\x18\x04 \x01(\x05R\x06donorsB?Z=github.com/allied-ledger/allied/proto/gen/allied/api/v1;apiv1b\x06proto3"
 
 var (
 	file_allied_api_v1_balances_proto_rawDescOnce sync.Once
@@ -546,21 +757,25 @@ func file_allied_api_v1_balances_proto_rawDescGZIP() []byte {
 	return file_allied_api_v1_balances_proto_rawDescData
 }
 
-var file_allied_api_v1_balances_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_allied_api_v1_balances_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_allied_api_v1_balances_proto_goTypes = []any{
 	(*BalancesRequest)(nil),  // 0: allied.api.v1.BalancesRequest
 	(*BalancesResponse)(nil), // 1: allied.api.v1.BalancesResponse
 	(*BalanceRow)(nil),       // 2: allied.api.v1.BalanceRow
 	(*BalanceLeftOut)(nil),   // 3: allied.api.v1.BalanceLeftOut
+	(*AssetsRequest)(nil),    // 4: allied.api.v1.AssetsRequest
+	(*AssetsResponse)(nil),   // 5: allied.api.v1.AssetsResponse
+	(*AssetUse)(nil),         // 6: allied.api.v1.AssetUse
 }
 var file_allied_api_v1_balances_proto_depIdxs = []int32{
 	3, // 0: allied.api.v1.BalancesResponse.left_out:type_name -> allied.api.v1.BalanceLeftOut
 	2, // 1: allied.api.v1.BalancesResponse.rows:type_name -> allied.api.v1.BalanceRow
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: allied.api.v1.AssetsResponse.assets:type_name -> allied.api.v1.AssetUse
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_allied_api_v1_balances_proto_init() }
@@ -576,7 +791,7 @@ func file_allied_api_v1_balances_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_allied_api_v1_balances_proto_rawDesc), len(file_allied_api_v1_balances_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -633,12 +633,13 @@ const file_allied_api_v1_ledger_proto_rawDesc = "" +
 	"\fHeadResponse\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\tR\x05logId\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12\x16\n" +
-	"\x06events\x18\x03 \x01(\x04R\x06events2\xad\t\n" +
+	"\x06events\x18\x03 \x01(\x04R\x06events2\xf4\t\n" +
 	"\rLedgerService\x127\n" +
 	"\x06Submit\x12\x16.allied.api.v1.Command\x1a\x15.allied.api.v1.Answer\x12Q\n" +
 	"\n" +
 	"SubmitMany\x12 .allied.api.v1.SubmitManyRequest\x1a!.allied.api.v1.SubmitManyResponse\x12K\n" +
-	"\bBalances\x12\x1e.allied.api.v1.BalancesRequest\x1a\x1f.allied.api.v1.BalancesResponse\x12H\n" +
+	"\bBalances\x12\x1e.allied.api.v1.BalancesRequest\x1a\x1f.allied.api.v1.BalancesResponse\x12E\n" +
+	"\x06Assets\x12\x1c.allied.api.v1.AssetsRequest\x1a\x1d.allied.api.v1.AssetsResponse\x12H\n" +
 	"\aPledges\x12\x1d.allied.api.v1.PledgesRequest\x1a\x1e.allied.api.v1.PledgesResponse\x12E\n" +
 	"\x06Pledge\x12\x1c.allied.api.v1.PledgeRequest\x1a\x1d.allied.api.v1.PledgeResponse\x12N\n" +
 	"\tShipments\x12\x1f.allied.api.v1.ShipmentsRequest\x1a .allied.api.v1.ShipmentsResponse\x12K\n" +
@@ -680,29 +681,31 @@ var file_allied_api_v1_ledger_proto_goTypes = []any{
 	(*Answer)(nil),             // 9: allied.api.v1.Answer
 	(*structpb.Struct)(nil),    // 10: google.protobuf.Struct
 	(*BalancesRequest)(nil),    // 11: allied.api.v1.BalancesRequest
-	(*PledgesRequest)(nil),     // 12: allied.api.v1.PledgesRequest
-	(*PledgeRequest)(nil),      // 13: allied.api.v1.PledgeRequest
-	(*ShipmentsRequest)(nil),   // 14: allied.api.v1.ShipmentsRequest
-	(*ShipmentRequest)(nil),    // 15: allied.api.v1.ShipmentRequest
-	(*PaymentsRequest)(nil),    // 16: allied.api.v1.PaymentsRequest
-	(*PaymentRequest)(nil),     // 17: allied.api.v1.PaymentRequest
-	(*ExceptionsRequest)(nil),  // 18: allied.api.v1.ExceptionsRequest
-	(*TimelineRequest)(nil),    // 19: allied.api.v1.TimelineRequest
-	(*JournalRequest)(nil),     // 20: allied.api.v1.JournalRequest
-	(*EntriesRequest)(nil),     // 21: allied.api.v1.EntriesRequest
-	(*TermsRequest)(nil),       // 22: allied.api.v1.TermsRequest
-	(*BalancesResponse)(nil),   // 23: allied.api.v1.BalancesResponse
-	(*PledgesResponse)(nil),    // 24: allied.api.v1.PledgesResponse
-	(*PledgeResponse)(nil),     // 25: allied.api.v1.PledgeResponse
-	(*ShipmentsResponse)(nil),  // 26: allied.api.v1.ShipmentsResponse
-	(*ShipmentResponse)(nil),   // 27: allied.api.v1.ShipmentResponse
-	(*PaymentsResponse)(nil),   // 28: allied.api.v1.PaymentsResponse
-	(*PaymentResponse)(nil),    // 29: allied.api.v1.PaymentResponse
-	(*ExceptionsResponse)(nil), // 30: allied.api.v1.ExceptionsResponse
-	(*TimelineResponse)(nil),   // 31: allied.api.v1.TimelineResponse
-	(*JournalResponse)(nil),    // 32: allied.api.v1.JournalResponse
-	(*EntriesResponse)(nil),    // 33: allied.api.v1.EntriesResponse
-	(*TermsResponse)(nil),      // 34: allied.api.v1.TermsResponse
+	(*AssetsRequest)(nil),      // 12: allied.api.v1.AssetsRequest
+	(*PledgesRequest)(nil),     // 13: allied.api.v1.PledgesRequest
+	(*PledgeRequest)(nil),      // 14: allied.api.v1.PledgeRequest
+	(*ShipmentsRequest)(nil),   // 15: allied.api.v1.ShipmentsRequest
+	(*ShipmentRequest)(nil),    // 16: allied.api.v1.ShipmentRequest
+	(*PaymentsRequest)(nil),    // 17: allied.api.v1.PaymentsRequest
+	(*PaymentRequest)(nil),     // 18: allied.api.v1.PaymentRequest
+	(*ExceptionsRequest)(nil),  // 19: allied.api.v1.ExceptionsRequest
+	(*TimelineRequest)(nil),    // 20: allied.api.v1.TimelineRequest
+	(*JournalRequest)(nil),     // 21: allied.api.v1.JournalRequest
+	(*EntriesRequest)(nil),     // 22: allied.api.v1.EntriesRequest
+	(*TermsRequest)(nil),       // 23: allied.api.v1.TermsRequest
+	(*BalancesResponse)(nil),   // 24: allied.api.v1.BalancesResponse
+	(*AssetsResponse)(nil),     // 25: allied.api.v1.AssetsResponse
+	(*PledgesResponse)(nil),    // 26: allied.api.v1.PledgesResponse
+	(*PledgeResponse)(nil),     // 27: allied.api.v1.PledgeResponse
+	(*ShipmentsResponse)(nil),  // 28: allied.api.v1.ShipmentsResponse
+	(*ShipmentResponse)(nil),   // 29: allied.api.v1.ShipmentResponse
+	(*PaymentsResponse)(nil),   // 30: allied.api.v1.PaymentsResponse
+	(*PaymentResponse)(nil),    // 31: allied.api.v1.PaymentResponse
+	(*ExceptionsResponse)(nil), // 32: allied.api.v1.ExceptionsResponse
+	(*TimelineResponse)(nil),   // 33: allied.api.v1.TimelineResponse
+	(*JournalResponse)(nil),    // 34: allied.api.v1.JournalResponse
+	(*EntriesResponse)(nil),    // 35: allied.api.v1.EntriesResponse
+	(*TermsResponse)(nil),      // 36: allied.api.v1.TermsResponse
 }
 var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	8,  // 0: allied.api.v1.SubmitManyRequest.commands:type_name -> allied.api.v1.Command
@@ -713,37 +716,39 @@ var file_allied_api_v1_ledger_proto_depIdxs = []int32{
 	8,  // 5: allied.api.v1.LedgerService.Submit:input_type -> allied.api.v1.Command
 	1,  // 6: allied.api.v1.LedgerService.SubmitMany:input_type -> allied.api.v1.SubmitManyRequest
 	11, // 7: allied.api.v1.LedgerService.Balances:input_type -> allied.api.v1.BalancesRequest
-	12, // 8: allied.api.v1.LedgerService.Pledges:input_type -> allied.api.v1.PledgesRequest
-	13, // 9: allied.api.v1.LedgerService.Pledge:input_type -> allied.api.v1.PledgeRequest
-	14, // 10: allied.api.v1.LedgerService.Shipments:input_type -> allied.api.v1.ShipmentsRequest
-	15, // 11: allied.api.v1.LedgerService.Shipment:input_type -> allied.api.v1.ShipmentRequest
-	16, // 12: allied.api.v1.LedgerService.Payments:input_type -> allied.api.v1.PaymentsRequest
-	17, // 13: allied.api.v1.LedgerService.Payment:input_type -> allied.api.v1.PaymentRequest
-	18, // 14: allied.api.v1.LedgerService.Exceptions:input_type -> allied.api.v1.ExceptionsRequest
-	19, // 15: allied.api.v1.LedgerService.Timeline:input_type -> allied.api.v1.TimelineRequest
-	20, // 16: allied.api.v1.LedgerService.Journal:input_type -> allied.api.v1.JournalRequest
-	21, // 17: allied.api.v1.LedgerService.Entries:input_type -> allied.api.v1.EntriesRequest
-	22, // 18: allied.api.v1.LedgerService.Terms:input_type -> allied.api.v1.TermsRequest
-	3,  // 19: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
-	6,  // 20: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
-	9,  // 21: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
-	2,  // 22: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
-	23, // 23: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
-	24, // 24: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
-	25, // 25: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
-	26, // 26: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
-	27, // 27: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
-	28, // 28: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
-	29, // 29: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
-	30, // 30: allied.api.v1.LedgerService.Exceptions:output_type -> allied.api.v1.ExceptionsResponse
-	31, // 31: allied.api.v1.LedgerService.Timeline:output_type -> allied.api.v1.TimelineResponse
-	32, // 32: allied.api.v1.LedgerService.Journal:output_type -> allied.api.v1.JournalResponse
-	33, // 33: allied.api.v1.LedgerService.Entries:output_type -> allied.api.v1.EntriesResponse
-	34, // 34: allied.api.v1.LedgerService.Terms:output_type -> allied.api.v1.TermsResponse
-	4,  // 35: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
-	7,  // 36: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
-	21, // [21:37] is the sub-list for method output_type
-	5,  // [5:21] is the sub-list for method input_type
+	12, // 8: allied.api.v1.LedgerService.Assets:input_type -> allied.api.v1.AssetsRequest
+	13, // 9: allied.api.v1.LedgerService.Pledges:input_type -> allied.api.v1.PledgesRequest
+	14, // 10: allied.api.v1.LedgerService.Pledge:input_type -> allied.api.v1.PledgeRequest
+	15, // 11: allied.api.v1.LedgerService.Shipments:input_type -> allied.api.v1.ShipmentsRequest
+	16, // 12: allied.api.v1.LedgerService.Shipment:input_type -> allied.api.v1.ShipmentRequest
+	17, // 13: allied.api.v1.LedgerService.Payments:input_type -> allied.api.v1.PaymentsRequest
+	18, // 14: allied.api.v1.LedgerService.Payment:input_type -> allied.api.v1.PaymentRequest
+	19, // 15: allied.api.v1.LedgerService.Exceptions:input_type -> allied.api.v1.ExceptionsRequest
+	20, // 16: allied.api.v1.LedgerService.Timeline:input_type -> allied.api.v1.TimelineRequest
+	21, // 17: allied.api.v1.LedgerService.Journal:input_type -> allied.api.v1.JournalRequest
+	22, // 18: allied.api.v1.LedgerService.Entries:input_type -> allied.api.v1.EntriesRequest
+	23, // 19: allied.api.v1.LedgerService.Terms:input_type -> allied.api.v1.TermsRequest
+	3,  // 20: allied.api.v1.LedgerService.Events:input_type -> allied.api.v1.EventsRequest
+	6,  // 21: allied.api.v1.LedgerService.Head:input_type -> allied.api.v1.HeadRequest
+	9,  // 22: allied.api.v1.LedgerService.Submit:output_type -> allied.api.v1.Answer
+	2,  // 23: allied.api.v1.LedgerService.SubmitMany:output_type -> allied.api.v1.SubmitManyResponse
+	24, // 24: allied.api.v1.LedgerService.Balances:output_type -> allied.api.v1.BalancesResponse
+	25, // 25: allied.api.v1.LedgerService.Assets:output_type -> allied.api.v1.AssetsResponse
+	26, // 26: allied.api.v1.LedgerService.Pledges:output_type -> allied.api.v1.PledgesResponse
+	27, // 27: allied.api.v1.LedgerService.Pledge:output_type -> allied.api.v1.PledgeResponse
+	28, // 28: allied.api.v1.LedgerService.Shipments:output_type -> allied.api.v1.ShipmentsResponse
+	29, // 29: allied.api.v1.LedgerService.Shipment:output_type -> allied.api.v1.ShipmentResponse
+	30, // 30: allied.api.v1.LedgerService.Payments:output_type -> allied.api.v1.PaymentsResponse
+	31, // 31: allied.api.v1.LedgerService.Payment:output_type -> allied.api.v1.PaymentResponse
+	32, // 32: allied.api.v1.LedgerService.Exceptions:output_type -> allied.api.v1.ExceptionsResponse
+	33, // 33: allied.api.v1.LedgerService.Timeline:output_type -> allied.api.v1.TimelineResponse
+	34, // 34: allied.api.v1.LedgerService.Journal:output_type -> allied.api.v1.JournalResponse
+	35, // 35: allied.api.v1.LedgerService.Entries:output_type -> allied.api.v1.EntriesResponse
+	36, // 36: allied.api.v1.LedgerService.Terms:output_type -> allied.api.v1.TermsResponse
+	4,  // 37: allied.api.v1.LedgerService.Events:output_type -> allied.api.v1.EventsResponse
+	7,  // 38: allied.api.v1.LedgerService.Head:output_type -> allied.api.v1.HeadResponse
+	22, // [22:39] is the sub-list for method output_type
+	5,  // [5:22] is the sub-list for method input_type
 	5,  // [5:5] is the sub-list for extension type_name
 	5,  // [5:5] is the sub-list for extension extendee
 	0,  // [0:5] is the sub-list for field type_name

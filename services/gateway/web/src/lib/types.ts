@@ -32,6 +32,20 @@ export interface SumRow {
   unknown: string;
 }
 
+export interface AssetsResponse {
+  position: string;
+  ordinal: string;
+  assets: AssetUse[];
+}
+
+// AssetUse is an asset, with how many donors have commitments in it, and how many have anything.
+export interface AssetUse {
+  asset: string;
+  basis: string;
+  committed: number;
+  donors: number;
+}
+
 export interface LeftOut {
   instrument: string;
   stage: string;

@@ -21,7 +21,7 @@ export function Donor() {
     return <UnknownDonor code={code} />;
   }
   const m = measure.value;
-  const none = candidates.value !== null && !candidates.value.some((c) => c.donors.has(code));
+  const none = candidates.value?.length === 0;
   return (
     <>
       <h1>

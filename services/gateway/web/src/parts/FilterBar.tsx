@@ -1,8 +1,9 @@
 // FilterBar narrows what counts. All its state is in the address.
 import { change, link, place, view, type Patch } from "../lib/router.ts";
-import { candidates, measure, type Candidate } from "../lib/measure.ts";
+import { candidates, measure } from "../lib/measure.ts";
 import { assetPhrase, basisPhrase, parseAsset } from "../lib/asset.ts";
 import { plural } from "../lib/print.ts";
+import type { AssetUse } from "../lib/types.ts";
 import { instrumentTitle, stage, terms } from "../lib/words.ts";
 
 interface Option {
@@ -146,9 +147,9 @@ export function MeasureBar() {
     return null;
   }
   const { donor } = view.value;
-  const others = (candidates.value ?? []).filter((c) => c.asset !== m.asset && (!donor || c.donors.has(donor)));
+  const others = (candidates.value ?? []).filter((c) => c.asset !== m.asset);
   const to = (asset: string) => link(place.value.pathname, { basis: "", asset });
-  const name = (c: Candidate) => (donor ? "" : ` (${plural(c.donors.size, "donor", "donors")})`);
+  const name = (c: AssetUse) => (donor ? "" : ` (${plural(c.donors, "donor", "donors")})`);
   return (
     <p class="measure">
       <strong>

@@ -44,6 +44,8 @@ const (
 	LedgerServiceSubmitManyProcedure = "/allied.api.v1.LedgerService/SubmitMany"
 	// LedgerServiceBalancesProcedure is the fully-qualified name of the LedgerService's Balances RPC.
 	LedgerServiceBalancesProcedure = "/allied.api.v1.LedgerService/Balances"
+	// LedgerServiceAssetsProcedure is the fully-qualified name of the LedgerService's Assets RPC.
+	LedgerServiceAssetsProcedure = "/allied.api.v1.LedgerService/Assets"
 	// LedgerServicePledgesProcedure is the fully-qualified name of the LedgerService's Pledges RPC.
 	LedgerServicePledgesProcedure = "/allied.api.v1.LedgerService/Pledges"
 	// LedgerServicePledgeProcedure is the fully-qualified name of the LedgerService's Pledge RPC.
@@ -84,6 +86,8 @@ type LedgerServiceClient interface {
 	SubmitMany(context.Context, *v1.SubmitManyRequest) (*v1.SubmitManyResponse, error)
 	// Balances sums what reached a stage, or stands there, by donor, category and more.
 	Balances(context.Context, *v1.BalancesRequest) (*v1.BalancesResponse, error)
+	// Assets lists what figures are counted in, the most common first.
+	Assets(context.Context, *v1.AssetsRequest) (*v1.AssetsResponse, error)
 	// Pledges lists pledges with what reached each stage, page by page.
 	Pledges(context.Context, *v1.PledgesRequest) (*v1.PledgesResponse, error)
 	// Pledge shows one pledge with the ladder of each of its lines.
@@ -139,6 +143,12 @@ func NewLedgerServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			httpClient,
 			baseURL+LedgerServiceBalancesProcedure,
 			connect.WithSchema(ledgerServiceMethods.ByName("Balances")),
+			connect.WithClientOptions(opts...),
+		),
+		assets: connect.NewClient[v1.AssetsRequest, v1.AssetsResponse](
+			httpClient,
+			baseURL+LedgerServiceAssetsProcedure,
+			connect.WithSchema(ledgerServiceMethods.ByName("Assets")),
 			connect.WithClientOptions(opts...),
 		),
 		pledges: connect.NewClient[v1.PledgesRequest, v1.PledgesResponse](
@@ -227,6 +237,7 @@ type ledgerServiceClient struct {
 	submit     *connect.Client[v1.Command, v1.Answer]
 	submitMany *connect.Client[v1.SubmitManyRequest, v1.SubmitManyResponse]
 	balances   *connect.Client[v1.BalancesRequest, v1.BalancesResponse]
+	assets     *connect.Client[v1.AssetsRequest, v1.AssetsResponse]
 	pledges    *connect.Client[v1.PledgesRequest, v1.PledgesResponse]
 	pledge     *connect.Client[v1.PledgeRequest, v1.PledgeResponse]
 	shipments  *connect.Client[v1.ShipmentsRequest, v1.ShipmentsResponse]
@@ -263,6 +274,15 @@ func (c *ledgerServiceClient) SubmitMany(ctx context.Context, req *v1.SubmitMany
 // Balances calls allied.api.v1.LedgerService.Balances.
 func (c *ledgerServiceClient) Balances(ctx context.Context, req *v1.BalancesRequest) (*v1.BalancesResponse, error) {
 	response, err := c.balances.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Assets calls allied.api.v1.LedgerService.Assets.
+func (c *ledgerServiceClient) Assets(ctx context.Context, req *v1.AssetsRequest) (*v1.AssetsResponse, error) {
+	response, err := c.assets.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -397,6 +417,8 @@ type LedgerServiceHandler interface {
 	SubmitMany(context.Context, *v1.SubmitManyRequest) (*v1.SubmitManyResponse, error)
 	// Balances sums what reached a stage, or stands there, by donor, category and more.
 	Balances(context.Context, *v1.BalancesRequest) (*v1.BalancesResponse, error)
+	// Assets lists what figures are counted in, the most common first.
+	Assets(context.Context, *v1.AssetsRequest) (*v1.AssetsResponse, error)
 	// Pledges lists pledges with what reached each stage, page by page.
 	Pledges(context.Context, *v1.PledgesRequest) (*v1.PledgesResponse, error)
 	// Pledge shows one pledge with the ladder of each of its lines.
@@ -448,6 +470,12 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 		LedgerServiceBalancesProcedure,
 		svc.Balances,
 		connect.WithSchema(ledgerServiceMethods.ByName("Balances")),
+		connect.WithHandlerOptions(opts...),
+	)
+	ledgerServiceAssetsHandler := connect.NewUnaryHandlerSimple(
+		LedgerServiceAssetsProcedure,
+		svc.Assets,
+		connect.WithSchema(ledgerServiceMethods.ByName("Assets")),
 		connect.WithHandlerOptions(opts...),
 	)
 	ledgerServicePledgesHandler := connect.NewUnaryHandlerSimple(
@@ -536,6 +564,8 @@ func NewLedgerServiceHandler(svc LedgerServiceHandler, opts ...connect.HandlerOp
 			ledgerServiceSubmitManyHandler.ServeHTTP(w, r)
 		case LedgerServiceBalancesProcedure:
 			ledgerServiceBalancesHandler.ServeHTTP(w, r)
+		case LedgerServiceAssetsProcedure:
+			ledgerServiceAssetsHandler.ServeHTTP(w, r)
 		case LedgerServicePledgesProcedure:
 			ledgerServicePledgesHandler.ServeHTTP(w, r)
 		case LedgerServicePledgeProcedure:
@@ -581,6 +611,10 @@ func (UnimplementedLedgerServiceHandler) SubmitMany(context.Context, *v1.SubmitM
 
 func (UnimplementedLedgerServiceHandler) Balances(context.Context, *v1.BalancesRequest) (*v1.BalancesResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Balances is not implemented"))
+}
+
+func (UnimplementedLedgerServiceHandler) Assets(context.Context, *v1.AssetsRequest) (*v1.AssetsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("allied.api.v1.LedgerService.Assets is not implemented"))
 }
 
 func (UnimplementedLedgerServiceHandler) Pledges(context.Context, *v1.PledgesRequest) (*v1.PledgesResponse, error) {
