@@ -328,7 +328,7 @@ func TestIDsOfAnyText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"a b", "a/b", "a:b", "100%", "%2F", "a.csv", "Łódź", "?x=y&z", "a;b", ".."} {
+	for _, id := range []string{"a b", "a/b", "a:b", "100%", "%2F", "a.csv", "a+b", "Łódź", "?x=y&z", "a;b", ".."} {
 		got := s.get("/v1/payments/" + strings.ReplaceAll(url.PathEscape(id), "..", "%2E%2E"))
 		if got.status != 404 || got.json["detail"] != id {
 			t.Errorf("%q came as %d %s", id, got.status, got.text)
@@ -379,7 +379,12 @@ func TestARequestOfRESTTooManyIsRefused(t *testing.T) {
 	}
 	var waiting []*nats.Msg
 	for range gateway.RequestsInFlightMax + gateway.FilesInFlightMax {
-		waiting = append(waiting, <-came)
+		select {
+		case m := <-came:
+			waiting = append(waiting, m)
+		case got := <-ended:
+			t.Fatalf("one of as many as are taken: %d %s", got.status, got.text)
+		}
 	}
 	s.isProblem(s.get("/v1/exceptions"), 429, "busy", "", "ask again")
 	s.isProblem(s.get("/v1/exceptions.csv"), 429, "busy", "", "ask again")

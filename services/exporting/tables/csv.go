@@ -9,13 +9,12 @@ import (
 
 // csvWriter writes RFC 4180, in UTF-8, with one line of names.
 type csvWriter struct {
-	csv     *csv.Writer
-	columns []Column
-	line    []string
+	csv  *csv.Writer
+	line []string
 }
 
 func newCSV(out io.Writer, t *Table) (*csvWriter, error) {
-	w := &csvWriter{csv: csv.NewWriter(out), columns: t.Columns, line: make([]string, len(t.Columns))}
+	w := &csvWriter{csv: csv.NewWriter(out), line: make([]string, len(t.Columns))}
 	for i, c := range t.Columns {
 		w.line[i] = c.Name
 	}
@@ -24,10 +23,7 @@ func newCSV(out io.Writer, t *Table) (*csvWriter, error) {
 
 func (w *csvWriter) Write(row Row) error {
 	for i, v := range row {
-		w.line[i] = text(v)
-		if w.columns[i].Kind == Text {
-			w.line[i] = inert(w.line[i])
-		}
+		w.line[i] = inert(text(v))
 	}
 	return w.csv.Write(w.line)
 }

@@ -298,6 +298,7 @@ var everywhere = map[protoreflect.Name]string{
 	"asset":       "Such as EUR/2@donor_stated: a currency, its decimal places and the basis.",
 	"status":      "How it stands, in the word that the answers have.",
 	"cursor":      "The next of the page before.",
+	"group_on":    "The day on which the group's members are told, such as 2022-02-24.",
 }
 
 func (d *restDocument) schemaOf(m protoreflect.MessageDescriptor) object {
