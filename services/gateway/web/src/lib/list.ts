@@ -1,7 +1,7 @@
 // useList reads a list of the ledger page by page, as far as the reader asks.
 import { signal, type Signal } from "@preact/signals";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { address, get, Problem, type Params } from "./api.ts";
+import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { head, pause, until } from "./live.ts";
 import type { ListPage } from "./types.ts";
 
@@ -93,7 +93,7 @@ async function read<Row, Data extends ListPage>(path: string, params: Params, ro
       if (stop.aborted) {
         return;
       }
-      const problem = error instanceof Problem ? error : new Problem("failed", String(error), "Reload the page.", 0);
+      const problem = asProblem(error);
       show({ error: problem, reading: false });
       if (problem.passing) {
         await pause(retryMilliseconds, stop);

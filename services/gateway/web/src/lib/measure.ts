@@ -27,7 +27,8 @@ export const measure = computed((): Measure | null => {
   if (v.asset) {
     return isAsset(v.asset) ? { basis: basisOf(v.asset), asset: v.asset } : null;
   }
-  return candidates.value?.find((c) => !v.basis || c.basis === v.basis) ?? candidates.value?.[0] ?? others.value[0] ?? null;
+  const of = (assets: readonly AssetUse[] | null) => assets?.find((c) => !v.basis || c.basis === v.basis);
+  return of(candidates.value) ?? of(others.value) ?? null;
 });
 
 const askMillisecondsMin = 30_000;

@@ -1,5 +1,6 @@
 // The parts of which events are made, as /v1/events writes them: fields that are not set are not there.
-import type { LoggedEvent, Source } from "./types.ts";
+import { printDate } from "./print.ts";
+import type { LoggedEvent, Source, StatedDate } from "./types.ts";
 
 export interface Valuation {
   basis: string;
@@ -7,7 +8,7 @@ export interface Valuation {
   asset?: string;
   amount?: string;
   source?: string;
-  basis_date?: string;
+  basis_date?: StatedDate;
 }
 
 export interface Flag {
@@ -167,8 +168,16 @@ const meanings: Record<string, string> = {
   ImportCompleted: "An import of a release is complete; these are its control totals.",
 };
 
+// factTypes are the last parts of the names of stored types.
+export const factTypes = Object.keys(meanings);
+
 export function factMeaning(type: string): string {
   return meanings[type.slice(type.lastIndexOf(".") + 1)] ?? "";
+}
+
+// dateSaid prints a date of an event, and the source's own words for it.
+export function dateSaid(date: StatedDate): string {
+  return typeof date === "string" ? printDate(date) : `${printDate(date.date ?? "unknown")}${date.as_stated ? ` (as the source puts it: “${date.as_stated}”)` : ""}`;
 }
 
 // outside is the address of a source where it is one that a browser may go to; everything else is text.

@@ -1,6 +1,6 @@
 // useEvents reads all events of one stream, and those that follow.
 import { useEffect, useState } from "preact/hooks";
-import { address, get, Problem } from "./api.ts";
+import { address, asProblem, get, type Problem } from "./api.ts";
 import { head, movedBeyond, pause } from "./live.ts";
 import type { EventsResponse, LoggedEvent } from "./types.ts";
 
@@ -50,7 +50,7 @@ async function follow(stream: string, stop: AbortSignal, show: (held: Events) =>
       if (stop.aborted) {
         return;
       }
-      show({ events: [...events], complete: false, error: error instanceof Problem ? error : new Problem("failed", String(error), "Reload the page.", 0) });
+      show({ events: [...events], complete: false, error: asProblem(error) });
       await pause(retryMilliseconds, stop);
     }
   }

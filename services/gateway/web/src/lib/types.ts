@@ -356,12 +356,15 @@ export interface LoggedEvent {
   error: string;
 }
 
+// StatedDate is a date in an event: with the words of its source where those say it otherwise.
+export type StatedDate = string | { date?: string; as_stated?: string };
+
 // Fields that are not set are not there.
 export interface Envelope {
   kind: string;
   donor?: string;
   beneficiary?: string;
-  effective?: string;
+  effective?: StatedDate;
   actor?: string;
   actor_claim?: string;
   authority?: string;

@@ -1,11 +1,10 @@
 // One category, or a group of categories: how far support in it came, from whom, what it was, and by which pledges.
-import { head } from "../lib/live.ts";
-import { measure } from "../lib/measure.ts";
 import { link, place, subject, view } from "../lib/router.ts";
+import { useTitle } from "../lib/title.ts";
 import { categoryTitle, terms } from "../lib/words.ts";
-import { FilterBar, MeasureBar } from "../parts/FilterBar.tsx";
+import { FilterBar } from "../parts/FilterBar.tsx";
+import { Measured } from "../parts/Measured.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
-import { EmptyLedger, Skeleton } from "../parts/States.tsx";
 import { ByCategory } from "./lists/ByCategory.tsx";
 import { Items } from "./lists/Items.tsx";
 import { Pledges } from "./lists/Pledges.tsx";
@@ -16,12 +15,12 @@ import type { CategoryTerm } from "../lib/types.ts";
 
 export function Category() {
   const [, code] = subject(place.value.pathname);
+  useTitle(categoryTitle(code));
   const v = view.value;
   const all = terms.value?.categories;
   if (all && !all.some((c) => c.code === code)) {
     return <UnknownCategory code={code} />;
   }
-  const m = measure.value;
   const below = all?.filter((c) => c.code.startsWith(`${code}.`)) ?? [];
   return (
     <>
@@ -32,32 +31,31 @@ export function Category() {
       {below.length > 0 && <Below code={code} below={below} />}
       <SeenBanner />
       <FilterBar without={["category"]} />
-      {head.value?.ordinal === -1 ? (
-        <EmptyLedger />
-      ) : m ? (
-        <>
-          <MeasureBar />
-          <Ladder measure={m} />
-          <Stages measure={m} who="the donors" />
-          {below.length > 0 && <ByCategory measure={m} title="What is in it" depth={code.split(".").length + 1} />}
-          <Donors measure={m} />
-          {code.split(".")[0] === "MIL" && <Items />}
-          <section class="part" aria-labelledby="pledges-title">
-            <h2 id="pledges-title">Pledges with a line in it</h2>
-            <Pledges
-              measure={m}
-              params={{ category: code, donor: v.donor, group: v.group }}
-              donors
-              empty={<p>No pledge with a line of {categoryTitle(code)} is recorded. That is not zero: nobody reported one.</p>}
-            />
-          </section>
-        </>
-      ) : (
-        <Skeleton height={900} />
-      )}
+      <Measured height={height}>
+        {(m) => (
+          <>
+            <Ladder measure={m} />
+            <Stages measure={m} who="the donors" />
+            {below.length > 0 && <ByCategory measure={m} title="What is in it" depth={code.split(".").length + 1} />}
+            <Donors measure={m} />
+            {code.split(".")[0] === "MIL" && <Items />}
+            <section class="part" aria-labelledby="pledges-title">
+              <h2 id="pledges-title">Pledges with a line in it</h2>
+              <Pledges
+                measure={m}
+                params={{ category: code, donor: v.donor, group: v.group }}
+                donors
+                empty={<p>No pledge with a line of {categoryTitle(code)} is recorded. That is not zero: nobody reported one.</p>}
+              />
+            </section>
+          </>
+        )}
+      </Measured>
     </>
   );
 }
+
+const height = 2800;
 
 function Above({ code }: { code: string }) {
   const parts = code.split(".");

@@ -1,12 +1,12 @@
 // One donor: how far its support came, in what, by which pledges, and what somebody must look at.
-import { head } from "../lib/live.ts";
-import { candidates, measure, type Measure } from "../lib/measure.ts";
+import { candidates, type Measure } from "../lib/measure.ts";
 import { printDate } from "../lib/print.ts";
-import { link, place, subject } from "../lib/router.ts";
+import { link, place, subject, view } from "../lib/router.ts";
+import { useTitle } from "../lib/title.ts";
 import { donorTitle, terms } from "../lib/words.ts";
-import { FilterBar, MeasureBar } from "../parts/FilterBar.tsx";
+import { FilterBar } from "../parts/FilterBar.tsx";
+import { Measured } from "../parts/Measured.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
-import { EmptyLedger, Skeleton } from "../parts/States.tsx";
 import { ByCategory } from "./lists/ByCategory.tsx";
 import { Exceptions } from "./lists/Exceptions.tsx";
 import { Pledges } from "./lists/Pledges.tsx";
@@ -16,11 +16,11 @@ import { OverTime } from "./overview/OverTime.tsx";
 
 export function Donor() {
   const [, code] = subject(place.value.pathname);
+  useTitle(donorTitle(code));
   const known = terms.value?.donors.find((d) => d.code === code);
   if (terms.value && !known) {
     return <UnknownDonor code={code} />;
   }
-  const m = measure.value;
   const none = candidates.value?.length === 0;
   return (
     <>
@@ -30,27 +30,35 @@ export function Donor() {
       <Membership code={code} />
       <SeenBanner />
       <FilterBar without={["donor", "group", "stage"]} />
-      {head.value?.ordinal === -1 ? <EmptyLedger /> : none ? <NothingRecorded code={code} /> : m ? <Figures code={code} measure={m} /> : <Skeleton height={900} />}
-      {head.value?.ordinal !== -1 && m && (
-        <section class="part" aria-labelledby="pledges-title">
-          <h2 id="pledges-title">Pledges</h2>
-          <Pledges measure={m} params={{ donor: code, category: place.value.searchParams.get("category") ?? "" }} donors={false} empty={<p>No pledge of {donorTitle(code)} is recorded. That is not zero: nobody reported one.</p>} />
-        </section>
-      )}
-      {head.value?.ordinal !== -1 && (
-        <section class="part" aria-labelledby="exceptions-title">
-          <h2 id="exceptions-title">To look at</h2>
-          <Exceptions params={{ donor: code }} empty={<p>No exception of {donorTitle(code)} is open.</p>} />
-        </section>
-      )}
+      <Measured height={height}>
+        {(m) => (
+          <>
+            {none ? <NothingRecorded code={code} /> : <Figures code={code} measure={m} />}
+            <section class="part" aria-labelledby="pledges-title">
+              <h2 id="pledges-title">Pledges</h2>
+              <Pledges
+                measure={m}
+                params={{ donor: code, category: view.value.category }}
+                donors={false}
+                empty={<p>No such pledge of {donorTitle(code)} is recorded. That is not zero: nobody reported one.</p>}
+              />
+            </section>
+            <section class="part" aria-labelledby="exceptions-title">
+              <h2 id="exceptions-title">To look at</h2>
+              <Exceptions params={{ donor: code, category: view.value.category }} empty={<p>No exception of {donorTitle(code)} is open.</p>} />
+            </section>
+          </>
+        )}
+      </Measured>
     </>
   );
 }
 
+const height = 2400;
+
 function Figures({ code, measure: m }: { code: string; measure: Measure }) {
   return (
     <>
-      <MeasureBar />
       <Ladder measure={m} />
       <Stages measure={m} who={donorTitle(code)} />
       <ByCategory measure={m} title="By category" />

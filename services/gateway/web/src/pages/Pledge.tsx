@@ -4,6 +4,7 @@ import { plural, printCount, printDate } from "../lib/print.ts";
 import { useQuery } from "../lib/query.ts";
 import { link, place, subject } from "../lib/router.ts";
 import { useEvents } from "../lib/stream.ts";
+import { useTitle } from "../lib/title.ts";
 import { donorTitle } from "../lib/words.ts";
 import { Flags } from "../parts/Flags.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
@@ -18,6 +19,7 @@ import type { PledgeReference, PledgeResponse } from "../lib/types.ts";
 export function Pledge() {
   const [, id] = subject(place.value.pathname);
   const { data, error } = useQuery<PledgeResponse>(`/v1/pledges/${encodeURIComponent(id)}`, {});
+  useTitle(data ? titleOf(data) : `Pledge ${id}`);
   const held = useEvents(data?.stream ?? "");
   if (!data) {
     return error ? <NoPledge id={id} problem={error} /> : <Loading />;

@@ -1,4 +1,5 @@
 // FilterBar narrows what counts. All its state is in the address.
+import type { ComponentChildren } from "preact";
 import { change, link, place, view, type Patch } from "../lib/router.ts";
 import { candidates, measure } from "../lib/measure.ts";
 import { assetPhrase, basisPhrase, parseAsset } from "../lib/asset.ts";
@@ -11,7 +12,8 @@ interface Option {
   title: string;
 }
 
-function Choice({ label, name, options, value, none }: { label: string; name: string; options: Option[]; value: string; none: string }) {
+// Choice is a filter of one value.
+export function Choice({ label, name, options, value, none }: { label: string; name: string; options: Option[]; value: string; none: string }) {
   // What the address asks for stays visible, also where the ledger's terms do not have it.
   const all = value === "" || options.some((o) => o.value === value) ? options : [{ value, title: value }, ...options];
   return (
@@ -50,14 +52,18 @@ const countable = ["announced", "committed", "allocated", "reserved", "dispatche
 interface Props {
   // The filters that the page itself has fixed, such as the donor on a donor's page.
   without?: readonly string[];
+  // Filters of the page's own, and their names in the address.
+  children?: ComponentChildren;
+  also?: readonly string[];
+  label?: string;
 }
 
-export function FilterBar({ without = [] }: Props) {
+export function FilterBar({ without = [], children, also = [], label = "What counts" }: Props) {
   const v = view.value;
   const t = terms.value;
   const has = (name: string) => !without.includes(name);
   return (
-    <form class="filters" aria-label="What counts" onSubmit={(e) => e.preventDefault()}>
+    <form class="filters" aria-label={label} onSubmit={(e) => e.preventDefault()}>
       {has("donor") && (
         <Choice
           label="Donor"
@@ -114,7 +120,8 @@ export function FilterBar({ without = [] }: Props) {
           ]}
         />
       )}
-      <Reset without={without} />
+      {children}
+      <Reset names={[...narrowing.filter((name) => has(name === "to" ? "from" : name)), ...also]} />
     </form>
   );
 }
@@ -126,11 +133,10 @@ function indented(code: string, title: string): string {
 
 const narrowing = ["donor", "group", "category", "stage", "instrument", "from", "to", "mode"];
 
-function Reset({ without }: { without: readonly string[] }) {
+function Reset({ names }: { names: readonly string[] }) {
   const p = place.value.searchParams;
-  const narrowed = narrowing.filter((name) => !without.includes(name));
-  const none: Patch = Object.fromEntries(narrowed.map((n) => [n, ""]));
-  return narrowed.some((name) => p.has(name)) ? (
+  const none: Patch = Object.fromEntries(names.map((n) => [n, ""]));
+  return names.some((name) => p.has(name)) ? (
     <button type="button" onClick={() => change(none)}>
       Clear
     </button>

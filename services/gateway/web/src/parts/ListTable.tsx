@@ -20,11 +20,13 @@ interface Props<Row extends object, Data extends ListPage> {
   // The order of the rows, in words.
   order: string;
   file?: string;
+  // What the rows that are read next are: more, or older.
+  next?: "more" | "older";
 }
 
 const loadingHeight = 320;
 
-export function ListTable<Row extends object, Data extends ListPage>({ list, caption, columns, total, nouns, empty, order, file }: Props<Row, Data>) {
+export function ListTable<Row extends object, Data extends ListPage>({ list, caption, columns, total, nouns, empty, order, file, next = "more" }: Props<Row, Data>) {
   const { rows, data, error, pending } = list;
   if (!data) {
     return error ? <ErrorNote problem={error} /> : <Skeleton height={loadingHeight} />;
@@ -37,7 +39,7 @@ export function ListTable<Row extends object, Data extends ListPage>({ list, cap
       ) : (
         <DataTable caption={caption} columns={columns} rows={rows} listed={{ total: total === undefined ? undefined : Number(total), partial: list.partial }} />
       )}
-      <More list={list} total={total} nouns={nouns} />
+      <More list={list} total={total} nouns={nouns} next={next} />
       <p class="meta">
         {rows.length > 0 && <>{list.partial ? `Listed ${order}` : `Sort by any column; listed ${order}`}. </>}
         As of fact {printCount(data.ordinal)} (position {data.position}).
@@ -70,7 +72,7 @@ export function ListTable<Row extends object, Data extends ListPage>({ list, cap
 }
 
 // More tells how much is read, and reads on.
-function More<Row, Data extends ListPage>({ list, total, nouns }: { list: List<Row, Data>; total: string | undefined; nouns: [string, string] }) {
+function More<Row, Data extends ListPage>({ list, total, nouns, next }: { list: List<Row, Data>; total: string | undefined; nouns: [string, string]; next: string }) {
   const read = list.rows.length;
   if (read === 0) {
     return null;
@@ -86,11 +88,11 @@ function More<Row, Data extends ListPage>({ list, total, nouns }: { list: List<R
       {list.partial && room > 0 && (
         <>
           <button type="button" disabled={list.reading} onClick={() => list.more(rowsAtFirst)}>
-            Show {rowsAtFirst} more
+            Show {rowsAtFirst} {next}
           </button>
           {(left === undefined || left > rowsAtFirst) && (
             <button type="button" disabled={list.reading} onClick={() => list.more(left ?? 1_000)}>
-              {left === undefined || left > room ? `Show ${printCount(Math.min(1_000, room))} more` : `Show all ${printCount(total!)}`}
+              {left === undefined || left > room ? `Show ${printCount(Math.min(1_000, room))} ${next}` : `Show all ${printCount(total!)}`}
             </button>
           )}
         </>

@@ -64,3 +64,17 @@ export function UnknownPage({ pathname }: { pathname: string }) {
     </section>
   );
 }
+
+// FailedPage stands where this page's own script failed; a figure that may be wrong is not shown.
+export function FailedPage({ error }: { error: unknown }) {
+  return (
+    <section class="note error" role="alert">
+      <h1>This page cannot be shown</h1>
+      <p>Its script failed, on something that it did not expect. The ledger itself is not touched.</p>
+      <p>
+        Reload the page, or <a href={link("/")}>go to the overview</a>. Where that does not help, report this address and these words:
+      </p>
+      <p class="code">{String(error)}</p>
+    </section>
+  );
+}

@@ -41,11 +41,11 @@ function rungs(s: Shipment, at: string): string {
   return s.rungs.filter((r) => r.stage === at).map(amountOf).join("; ");
 }
 
-export function amountOf(r: ShipmentRung): string {
+function amountOf(r: ShipmentRung): string {
   return r.reached === undefined ? "amount not known" : `${exact(r.reached, r.asset)} ${parseAsset(r.asset).item || parseAsset(r.asset).code}`;
 }
 
-function received(s: { point: string; evidence: string; signatory: string }): string {
+export function received(s: { point: string; evidence: string; signatory: string }): string {
   if (!s.point) {
     return "not yet";
   }

@@ -1,9 +1,9 @@
 // EventList shows the events of one stream, in order, each as a fact that somebody reported.
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
-import { printCount, printDate, printTime } from "../../lib/print.ts";
+import { printCount, printTime } from "../../lib/print.ts";
 import { place } from "../../lib/router.ts";
-import { factMeaning, namesOf, type Line, type Names } from "../../lib/said.ts";
+import { dateSaid, factMeaning, namesOf, type Line, type Names } from "../../lib/said.ts";
 import { streamEventsMax, type Events } from "../../lib/stream.ts";
 import { categoryTitle, factTitle } from "../../lib/words.ts";
 import { Flags } from "../Flags.tsx";
@@ -59,7 +59,7 @@ function Event({ event: e, names }: { event: LoggedEvent; names: Names }) {
         {typeof title === "string" && title && `: ${title}`}
       </h3>
       <p class="when">
-        {e.envelope?.effective ? <>Effective <strong>{printDate(e.envelope.effective)}</strong></> : "No day told"}, recorded{" "}
+        {e.envelope?.effective ? <>Effective <strong>{dateSaid(e.envelope.effective)}</strong></> : "No day told"}, recorded{" "}
         <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
         <span class="quiet"> · event {e.revision} of its stream, fact {printCount(e.ordinal)}</span>
       </p>

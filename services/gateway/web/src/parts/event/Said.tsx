@@ -2,12 +2,14 @@
 import type { ComponentChildren } from "preact";
 import { assetPhrase, basisPhrase, parseAsset } from "../../lib/asset.ts";
 import { streamLink } from "../../lib/entries.ts";
-import { printCount, printDate, printFull } from "../../lib/print.ts";
+import { printCount, printFull } from "../../lib/print.ts";
+import { dateSaid } from "../../lib/said.ts";
 import { categoryTitle, instrumentTitle, spelt, stage } from "../../lib/words.ts";
 import { exact } from "../Amount.tsx";
 import { Flags } from "../Flags.tsx";
 import { Sources } from "./Sources.tsx";
 import type { Commitment, DrawnLine, Flag, Item, Line, Mapping, Movement, Names, Split, Valuation } from "../../lib/said.ts";
+import type { StatedDate } from "../../lib/types.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -92,7 +94,7 @@ function written(name: string, said: Fields, names: Names): ComponentChildren {
       return stage(String(value)).title;
     case "due":
     case "original_due":
-      return printDate(String(value));
+      return dateSaid(value as StatedDate);
     case "from_category":
     case "to_category":
       return categoryTitle(String(value));
@@ -213,7 +215,7 @@ function Values({ values = [], each }: { values?: Valuation[] | undefined; each?
           {v.amount !== undefined && v.asset ? amountSaid(v.amount, v.asset) : `value ${statusWords[v.status ?? ""] ?? spelt(v.status ?? "not known")}, ${basisPhrase(v.basis)}`}
           {each && v.amount !== undefined && " for one"}
           {v.source === "priced" && ", computed from prices"}
-          {v.basis_date && `, of ${printDate(v.basis_date)}`}
+          {v.basis_date && `, of ${dateSaid(v.basis_date)}`}
         </li>
       ))}
     </ul>
