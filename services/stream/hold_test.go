@@ -237,7 +237,7 @@ func TestAReaderThatTakesNothingIsCut(t *testing.T) {
 
 // A reader of the balances that does not read is sent, when it reads again, one change in place of many.
 func TestASlowReaderGetsFewerChanges(t *testing.T) {
-	h := byHand(t, nil)
+	h := byHand(t, func(hub *stream.Hub) { hub.Hurry(time.Minute, 2*patience, time.Minute) })
 	const keys, rounds = 100, 60
 	padding := string(bytes.Repeat([]byte("x"), 4<<10))
 	write := func(at es.Position) {
