@@ -39,7 +39,7 @@ func serveStream(hub *stream.Hub, w http.ResponseWriter, r *http.Request) error 
 		return &es.Refusal{Code: "unknown_query", Reason: "the query cannot be read: " + err.Error(), Remedy: "write it as kind=pledge&donor=NOR"}
 	}
 	view := asked.Get("view")
-	if err := checkWord("view", view, []string{"balances"}); err != nil {
+	if err := checkWord("view", view, []string{"balances", "marks"}); err != nil {
 		return err
 	}
 	allowed := []string{"view", "kind", "donor", "stream", "type", "after"}
@@ -60,8 +60,11 @@ func serveStream(hub *stream.Hub, w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	if view != "" {
+	switch view {
+	case "balances":
 		return hub.Balances(w, r, seen)
+	case "marks":
+		return hub.Marks(w, r, seen)
 	}
 	after, err := stream.Position("after", asked.Get("after"))
 	if err != nil {

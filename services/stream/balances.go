@@ -10,6 +10,16 @@ import (
 // Balances sends all balances, or what has changed since the reader saw them, and then every change, until the reader goes away. Seen
 // is the id of a message that the reader has had; nil for none. It returns an error before the stream has begun.
 func (h *Hub) Balances(w http.ResponseWriter, r *http.Request, seen *es.Position) error {
+	return h.balances(w, r, seen, (*balancesReader).run)
+}
+
+// Marks sends what position the balances are of, and every change of it, without a balance: enough for who asks for sums again. Seen and the
+// error are as those of Balances.
+func (h *Hub) Marks(w http.ResponseWriter, r *http.Request, seen *es.Position) error {
+	return h.balances(w, r, seen, (*balancesReader).runMarks)
+}
+
+func (h *Hub) balances(w http.ResponseWriter, r *http.Request, seen *es.Position, run func(*balancesReader) error) error {
 	leave, err := h.enter()
 	if err != nil {
 		return err
@@ -27,7 +37,7 @@ func (h *Hub) Balances(w http.ResponseWriter, r *http.Request, seen *es.Position
 				return err
 			}
 		}
-		return b.run()
+		return run(b)
 	})
 	return nil
 }
@@ -93,6 +103,27 @@ func (b *balancesReader) run() error {
 			err = b.wait(now.moved, now.lag)
 		}
 		if err != nil {
+			return err
+		}
+	}
+}
+
+func (b *balancesReader) runMarks() error {
+	for first := b.hub.board.look().epoch; ; {
+		now := b.hub.board.look()
+		if now.round == b.round {
+			if err := b.wait(now.moved, now.lag); err != nil {
+				return err
+			}
+			continue
+		}
+		if now.epoch != first {
+			first = now.epoch
+			if err := b.sendReset(now.mark.LogID); err != nil {
+				return err
+			}
+		}
+		if err := b.sendAll(now, framed("mark", &now.mark.Position, append(appendMark(nil, now.mark), '}'))); err != nil {
 			return err
 		}
 	}

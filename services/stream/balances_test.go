@@ -85,6 +85,28 @@ func TestBalancesAreSnapshotThenChanges(t *testing.T) {
 	b.equals(held(t, w.nc))
 }
 
+// Who asks for marks alone hears every position that balances come to, is told of another log, and is sent no balance.
+func TestMarksAreBalancesWithoutRows(t *testing.T) {
+	w := begin(t, nil)
+	submit(t, w.ledger, commit("NOR", "625.00"))
+	p := open(t, w.url+"?view=marks", "")
+	for range 3 {
+		at := es.Position(submit(t, w.ledger, commit("NOR", "1.00")).Position)
+		for {
+			m := p.await("mark")
+			if strings.Contains(m.data, "rows") || !strings.Contains(m.data, fmt.Sprintf(`"position":"%d"`, *m.id)) {
+				t.Fatalf("a mark of %d is %s", *m.id, m.data)
+			}
+			if *m.id == at {
+				break
+			}
+		}
+	}
+	p = open(t, w.url+"?view=marks", "999999999")
+	p.expect("reset")
+	p.expect("mark")
+}
+
 // hand is a bucket that is written by hand, of a ledger without views.
 type hand struct {
 	*world

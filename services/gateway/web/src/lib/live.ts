@@ -19,7 +19,7 @@ export type Connection =
 export const head = signal<Head | null>(null);
 export const connection = signal<Connection>({ state: "connecting" });
 
-const streamPath = "/v1/stream?view=balances";
+const streamPath = "/v1/stream?view=marks";
 const headPath = "/v1/head";
 // The server sends a heartbeat every ten seconds; after this long without a byte the connection is taken for dead.
 const silenceMillisecondsMax = 25_000;
@@ -83,9 +83,7 @@ function hear(message: Message): void {
     lastId = message.id;
   }
   switch (message.event) {
-    case "snapshot":
-    case "change":
-    case "head":
+    case "mark":
       move(JSON.parse(message.data) as { position: string; ordinal?: string });
       break;
     case "lag": {
