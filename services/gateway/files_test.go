@@ -149,19 +149,25 @@ func readParquet(t *testing.T, text string) (sheet, *parquet.File) {
 	return out, f
 }
 
+// narrows are the parameters of the examples that a file does not take, or that leave it few rows.
+var narrows = regexp.MustCompile(`limit=\d+&?|donor=\w+&?|category=[\w.]+&?|kinds=\w+&?`)
+
+// lists are the paths that have files, and what to ask each for.
+func lists() map[string]string {
+	out := map[string]string{}
+	for _, r := range gateway.Routes() {
+		if path, ask, _ := strings.Cut(r.Example, "?"); len(r.Lists) > 0 {
+			out[path] = "?" + narrows.ReplaceAllString(ask, "")
+		}
+	}
+	return out
+}
+
 // The three formats of every list say the same, to programs that nobody here wrote, and the same bytes each time.
 func TestFilesSayTheSame(t *testing.T) {
 	s := filled(t)
-	for _, r := range gateway.Routes() {
-		if len(r.Lists) == 0 {
-			continue
-		}
-		path, _, _ := strings.Cut(r.Example, "?")
-		ask := regexp.MustCompile(`limit=\d+&?|donor=\w+&?|category=[\w.]+&?|kinds=\w+&?`).ReplaceAllString(strings.TrimPrefix(r.Example, path), "")
+	for path, ask := range lists() {
 		text := s.get(path + ".csv" + ask)
-		if unserved(text) {
-			continue
-		}
 		inCSV := readCSV(t, text.text)
 		inXLSX, about := readXLSX(t, s.get(path+".xlsx"+ask).text)
 		inParquet, file := readParquet(t, s.get(path+".parquet"+ask).text)
@@ -211,8 +217,8 @@ func TestAFileSaysWhatItIs(t *testing.T) {
 func TestAmountsAreKnown(t *testing.T) {
 	s := filled(t)
 	decimal := regexp.MustCompile(`^-?\d+(\.\d+)?$`)
-	for _, path := range []string{"/v1/balances.xlsx?basis=donor_stated&stages=committed", "/v1/pledges.xlsx", "/v1/shipments.xlsx", "/v1/payments.xlsx", "/v1/exceptions.xlsx"} {
-		f, err := excelize.OpenReader(strings.NewReader(s.get(path).text))
+	for path, ask := range lists() {
+		f, err := excelize.OpenReader(strings.NewReader(s.get(path + ".xlsx" + ask).text))
 		if err != nil {
 			t.Fatal(err)
 		}
