@@ -175,6 +175,13 @@ export function factMeaning(type: string): string {
   return meanings[type.slice(type.lastIndexOf(".") + 1)] ?? "";
 }
 
+const headingMax = 90;
+
+// isHeading tells titles from the paragraphs that some sources give as such.
+export function isHeading(title: string): boolean {
+  return title !== "" && title.length <= headingMax;
+}
+
 // dateSaid prints a date of an event, and the source's own words for it.
 export function dateSaid(date: StatedDate): string {
   return typeof date === "string" ? printDate(date) : `${printDate(date.date ?? "unknown")}${date.as_stated ? ` (as the source puts it: “${date.as_stated}”)` : ""}`;

@@ -5,6 +5,7 @@ import { plural, printDate } from "../../lib/print.ts";
 import { link } from "../../lib/router.ts";
 import { categoryTitle, instrumentTitle, ladder, spelt, stage, waiting } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
+import { isHeading } from "../../lib/said.ts";
 import { Flags } from "../../parts/Flags.tsx";
 import { amountSaid } from "../../parts/event/Said.tsx";
 import type { PledgeExcess, PledgeLine, PledgeRung, PledgeUndisclosed } from "../../lib/types.ts";
@@ -34,9 +35,9 @@ export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, 
             {amountSaid(o.amount, o.asset)} stand beyond the cap, {spelt(o.account.replace("over:", ""))} beyond what the stage before gave.
           </li>
         ))}
-        {beside.map((b) => (
-          <li key={`${b.account} ${b.asset}`}>
-            {spelt(b.account)}: {amountSaid(b.amount, b.asset)} <span class="quiet">({besides[b.account] ?? "beside the ladder"})</span>
+        {[...new Set(beside.map((b) => b.account))].map((account) => (
+          <li key={account}>
+            {spelt(account)}: {beside.filter((b) => b.account === account).map((b) => amountSaid(b.amount, b.asset)).join("; ")} <span class="quiet">({besides[account] ?? "beside the ladder"})</span>
           </li>
         ))}
         {not_reported.length > 0 && (
@@ -98,16 +99,16 @@ function Rungs({ rungs, caption }: { rungs: PledgeRung[]; caption: string }) {
 }
 
 export function LineBooks({ line: l }: { line: PledgeLine }) {
+  const name = `${stage(l.entered).title}: ${isHeading(l.title) ? l.title : categoryTitle(l.category)}`;
   return (
-    <section class="line" id={`line-${l.line}`} tabIndex={-1} aria-labelledby={`line-${l.line}-title`}>
-      <h3 id={`line-${l.line}-title`}>
-        {stage(l.entered).title}: {l.title || categoryTitle(l.category)}
-      </h3>
+    <div class="line" id={`line-${l.line}`} tabIndex={-1}>
+      <h3>{name}</h3>
+      {!isHeading(l.title) && <p class="long">{l.title}</p>}
       <p>
         <a href={link(`/category/${l.category}`, { category: "" })}>{categoryTitle(l.category)}</a>, {instrumentTitle(l.instrument)}
         {l.firmness && <>, {l.firmness === "unknown" ? "firmness not known" : l.firmness}</>}, {printDate(l.effective || "unknown")} <Flags flags={l.flags} />
       </p>
-      <Books {...l} caption={`${stage(l.entered).title}: ${l.title || categoryTitle(l.category)}`} />
-    </section>
+      <Books {...l} caption={`${name}, line ${l.line}`} />
+    </div>
   );
 }

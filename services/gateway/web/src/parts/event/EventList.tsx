@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { printCount, printTime } from "../../lib/print.ts";
 import { place } from "../../lib/router.ts";
-import { dateSaid, factMeaning, namesOf, type Line, type Names } from "../../lib/said.ts";
+import { dateSaid, factMeaning, isHeading, namesOf, type Line, type Names } from "../../lib/said.ts";
 import { streamEventsMax, type Events } from "../../lib/stream.ts";
 import { categoryTitle, factTitle } from "../../lib/words.ts";
 import { Flags } from "../Flags.tsx";
@@ -50,19 +50,20 @@ function useHash(there: boolean): void {
 }
 
 function Event({ event: e, names }: { event: LoggedEvent; names: Names }) {
-  const title = e.event?.title;
+  const title = typeof e.event?.title === "string" ? e.event.title : "";
   const named = place.value.hash === `#event-${e.revision}` || place.value.hash === `#event-${e.event_id}`;
   return (
     <article id={`event-${e.revision}`} data-id={`event-${e.event_id}`} class={named ? "event named" : "event"} tabIndex={-1} aria-labelledby={`event-${e.revision}-title`}>
       <h3 id={`event-${e.revision}-title`}>
         <a href={`#event-${e.revision}`}>{factTitle(e.type)}</a>
-        {typeof title === "string" && title && `: ${title}`}
+        {isHeading(title) && `: ${title}`}
       </h3>
       <p class="when">
         {e.envelope?.effective ? <>Effective <strong>{dateSaid(e.envelope.effective)}</strong></> : "No day told"}, recorded{" "}
         <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
         <span class="quiet"> · event {e.revision} of its stream, fact {printCount(e.ordinal)}</span>
       </p>
+      {title && !isHeading(title) && <p class="long">{title}</p>}
       {factMeaning(e.type) && <p class="quiet">{factMeaning(e.type)}</p>}
       {e.error ? (
         <p class="note error">This event cannot be read here: {e.error}. The ledger keeps it as it is; a newer version may read it.</p>
