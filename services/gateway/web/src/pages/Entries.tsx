@@ -106,17 +106,17 @@ function figure(p: Params): string {
 function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[] {
   return [
     { id: "what", header: "Fact", worded: true, value: (e) => factTitle(e.type), cell: (e) => <a href={streamLink(e.stream, e.revision)}>{factTitle(e.type)}</a> },
+    {
+      id: "amount", header: asset ? `Amount, ${parseAsset(asset).item || parseAsset(asset).code}` : "Amount", numeric: true, value: (e) => e.amount,
+      cell: (e) => (e.amount !== undefined && e.asset ? exact(e.amount, e.asset) : e.unknown !== "0" ? <span class="unknown">{plural(e.unknown, "undisclosed", "undisclosed")}</span> : ""),
+    },
+    ...(asset ? [] : [{ id: "asset", header: "of", value: (e: LedgerEntry) => e.asset && assetPhrase(e.asset) }]),
     { id: "donor", header: "Donor", value: (e) => donorTitle(e.donor), cell: (e) => <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a> },
     { id: "effective", header: "Effective", value: (e) => e.effective.replace(/^until /, ""), cell: (e) => <span class="day">{printDate(e.effective)}</span> },
     { id: "recorded", header: "Recorded", value: (e) => e.recorded_at, cell: (e) => <time class="day" dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time> },
     { id: "category", header: "Category", value: (e) => categoryTitle(e.category) },
     { id: "instrument", header: "Instrument", value: (e) => instrumentTitle(e.instrument) },
     ...(at === "handed_over" ? [{ id: "evidence", header: "Evidence", value: (e: LedgerEntry) => e.evidence }] : []),
-    {
-      id: "amount", header: asset ? `Amount, ${parseAsset(asset).item || parseAsset(asset).code}` : "Amount", numeric: true, value: (e) => e.amount,
-      cell: (e) => (e.amount !== undefined && e.asset ? exact(e.amount, e.asset) : e.unknown !== "0" ? <span class="unknown">{plural(e.unknown, "undisclosed", "undisclosed")}</span> : ""),
-    },
-    ...(asset ? [] : [{ id: "asset", header: "of", value: (e: LedgerEntry) => e.asset && assetPhrase(e.asset) }]),
     { id: "ordinal", header: "Fact no.", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },
   ];
 }

@@ -19,12 +19,12 @@ interface Props {
 
 export function Shipments({ params, empty }: Props) {
   const list = useList<Shipment, ShipmentsResponse>("/v1/shipments", params, (page) => page.shipments, { follow: true });
-  return <ListTable list={list} caption="Shipments" columns={shipmentColumns} total={list.data?.total} nouns={["shipment", "shipments"]} order="by first day" empty={empty} file="shipments" />;
+  return <ListTable list={list} caption="Shipments and what they carry" columns={shipmentColumns} total={list.data?.total} nouns={["shipment", "shipments"]} order="by first day" empty={empty} file="shipments" />;
 }
 
 export function Payments({ params, empty }: Props) {
   const list = useList<Payment, PaymentsResponse>("/v1/payments", params, (page) => page.payments, { follow: true });
-  return <ListTable list={list} caption="Payments" columns={paymentColumns} total={list.data?.total} nouns={["payment", "payments"]} order="by first day" empty={empty} file="payments" />;
+  return <ListTable list={list} caption="Payments and what the bank did" columns={paymentColumns} total={list.data?.total} nouns={["payment", "payments"]} order="by first day" empty={empty} file="payments" />;
 }
 
 const shipmentColumns: Column<Shipment>[] = [

@@ -68,7 +68,7 @@ function columnsOf(m: Measure): Column<Row>[] {
     { id: "stage", header: "Stage", value: (r) => stage(r.stage).title, cell: (r) => <span title={stage(r.stage).meaning}>{stage(r.stage).title}</span> },
     { id: "reached", header: `Ever reached, ${code}`, numeric: true, value: (r) => r.reached?.amount, cell: (r) => cell(r.reached, "reached", r.stage) },
     { id: "standing", header: `Standing now, ${code}`, numeric: true, value: (r) => r.standing?.amount, cell: (r) => cell(r.standing, "standing", r.stage) },
-    { id: "meaning", header: "That is", value: (r) => stage(r.stage).meaning },
+    { id: "meaning", header: "That is", worded: true, value: (r) => stage(r.stage).meaning },
   ];
 }
 

@@ -12,6 +12,9 @@ import { EventName, Said } from "./Said.tsx";
 import { Sources } from "./Sources.tsx";
 import type { Envelope, LoggedEvent } from "../../lib/types.ts";
 
+// In longer lists than this, what is not in sight is laid out when it comes there.
+const longEvents = 50;
+
 export function EventList({ held }: { held: Events }) {
   const { events, complete, error } = held;
   const names = useMemo(() => namesOf(events, lineTitle), [events]);
@@ -21,7 +24,7 @@ export function EventList({ held }: { held: Events }) {
       {error && <ErrorNote problem={error} asOf={events.at(-1)?.ordinal} />}
       {events.length === 0 && !complete && !error && <Skeleton height={400} />}
       {events.length === 0 && complete && <p class="note">The ledger holds no event of this stream.</p>}
-      <div class="events">
+      <div class={events.length > longEvents ? "events long" : "events"}>
         {events.map((e) => (
           <Event key={e.event_id} event={e} names={names} />
         ))}
