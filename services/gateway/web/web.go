@@ -139,6 +139,7 @@ func (f *file) describe(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("X-DNS-Prefetch-Control", "off") // events name sources elsewhere, and to look at one must tell nobody
 }
 
 // takesGzip reads what a client accepts. A quality of zero, which no browser sends, is respected only as `gzip;q=0`.

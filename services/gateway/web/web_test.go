@@ -81,8 +81,10 @@ func TestPagesMayLoadOnlyFromHere(t *testing.T) {
 		if r.StatusCode != want || !strings.HasPrefix(policy, "default-src 'none'; script-src 'self'; style-src 'self';") || strings.Contains(policy, "unsafe") {
 			t.Errorf("%s answers %d with policy %q", path, r.StatusCode, policy)
 		}
-		if got := r.Header.Get("X-Content-Type-Options"); got != "nosniff" {
-			t.Errorf("%s has X-Content-Type-Options %q", path, got)
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-DNS-Prefetch-Control": "off"} {
+			if got := r.Header.Get(name); got != want {
+				t.Errorf("%s has %s %q, not %q", path, name, got, want)
+			}
 		}
 	}
 	page := body(t, serve(t, "GET", "/").Body)

@@ -1,4 +1,5 @@
 // Links to what stands behind a figure: its entries, and their facts.
+import { basisOf } from "./asset.ts";
 import { link, view } from "./router.ts";
 import type { Measure } from "./measure.ts";
 
@@ -25,6 +26,11 @@ export function entriesLink(m: Measure, at: Place): string {
     ...(at.from === undefined ? {} : { from: at.from }),
     ...(at.to === undefined ? {} : { to: at.to }),
   });
+}
+
+// pledgeEntriesLink leads to the entries behind a figure of one pledge, whatever filters the page before had.
+export function pledgeEntriesLink(stream: string, asset: string, stage: string, mode: "reached" | "standing"): string {
+  return link("/entries", { stream, asset, stage, mode, basis: basisOf(asset), instrument: "all", donor: "", group: "", category: "", from: "", to: "" });
 }
 
 // streamLink leads to the page of a pledge, and what belongs to another stream is read in the ledger; to one fact of it where a revision is told.

@@ -332,7 +332,12 @@ export interface LedgerEntry {
   evidence?: string;
   asset?: string;
   amount?: string;
+  // -1 where an undisclosed value was told or taken back.
   unknown: string;
+  pledge: string;
+  side: string;
+  leg: string;
+  title: string;
 }
 
 export interface EventsResponse {

@@ -56,7 +56,12 @@ export function Entries() {
                   {data.sums.length === 0 && <li class="unknown">Not reported: no entry moved this figure. That is not zero.</li>}
                 </ul>
                 <p class="meta">
-                  {data.sums.length > 0 && <>The {plural(data.total, "entry", "entries")} below add up to {data.sums.length === 1 ? "this figure" : "these figures, which never add to each other"}; the server counted both. </>}
+                  {data.sums.length > 0 && (
+                    <>
+                      The {plural(data.total, "entry below adds", "entries below add")} up to{" "}
+                      {data.sums.filter((s) => s.amount !== undefined).length > 1 ? "these figures, which never add to each other" : "this figure"}; the server counted both.{" "}
+                    </>
+                  )}
                   As of fact {printCount(data.ordinal)}, position {data.position}.
                 </p>
               </>
@@ -105,10 +110,10 @@ function figure(p: Params): string {
 
 function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[] {
   return [
-    { id: "what", header: "Fact", worded: true, value: (e) => factTitle(e.type), cell: (e) => <a href={streamLink(e.stream, e.revision)}>{factTitle(e.type)}</a> },
+    { id: "what", header: "Fact", worded: true, value: (e) => `${factTitle(e.type)}: ${e.title}`, cell: (e) => <Fact entry={e} /> },
     {
       id: "amount", header: asset ? `Amount, ${parseAsset(asset).item || parseAsset(asset).code}` : "Amount", numeric: true, value: (e) => e.amount,
-      cell: (e) => (e.amount !== undefined && e.asset ? exact(e.amount, e.asset) : e.unknown !== "0" ? <span class="unknown">{plural(e.unknown, "undisclosed", "undisclosed")}</span> : ""),
+      cell: (e) => (e.amount !== undefined && e.asset ? exact(e.amount, e.asset) : <Undisclosed count={e.unknown} />),
     },
     ...(asset ? [] : [{ id: "asset", header: "of", value: (e: LedgerEntry) => e.asset && assetPhrase(e.asset) }]),
     { id: "donor", header: "Donor", value: (e) => donorTitle(e.donor), cell: (e) => <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a> },
@@ -119,4 +124,17 @@ function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[]
     ...(at === "handed_over" ? [{ id: "evidence", header: "Evidence", value: (e: LedgerEntry) => e.evidence }] : []),
     { id: "ordinal", header: "Fact no.", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },
   ];
+}
+
+function Fact({ entry: e }: { entry: LedgerEntry }) {
+  return (
+    <>
+      <a href={streamLink(e.stream, e.revision)}>{factTitle(e.type)}</a>
+      {e.title && `: ${e.title}`}
+    </>
+  );
+}
+
+function Undisclosed({ count }: { count: string }) {
+  return count === "0" ? null : <span class="unknown">{count.startsWith("-") ? "undisclosed value told" : plural(count, "undisclosed", "undisclosed")}</span>;
 }

@@ -1,5 +1,6 @@
 // Books tells of a pledge or a line what reached each stage and what stands there, in all its assets, and what stands beside the ladder.
 import { assetPhrase, basisPhrase } from "../../lib/asset.ts";
+import { pledgeEntriesLink } from "../../lib/entries.ts";
 import { isZero } from "../../lib/exact.ts";
 import { plural, printDate } from "../../lib/print.ts";
 import { link } from "../../lib/router.ts";
@@ -17,13 +18,15 @@ interface Props {
   undisclosed: PledgeUndisclosed[];
   not_reported: string[];
   caption: string;
+  // The stream of a whole pledge, whose figures lead to their entries.
+  stream?: string;
 }
 
-export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, caption }: Props) {
+export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, caption, stream }: Props) {
   return (
     <>
       <Outstanding rungs={rungs} />
-      {rungs.length > 0 && <Rungs rungs={rungs} caption={caption} />}
+      {rungs.length > 0 && <Rungs rungs={rungs} caption={caption} stream={stream} />}
       <ul class="besides">
         {undisclosed.map((u) => (
           <li key={`${u.stage} ${u.basis}`} class="unknown">
@@ -68,7 +71,7 @@ function and(words: string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }
 
-function Rungs({ rungs, caption }: { rungs: PledgeRung[]; caption: string }) {
+function Rungs({ rungs, caption, stream }: { rungs: PledgeRung[]; caption: string; stream: string | undefined }) {
   const order = (s: string) => (ladder as readonly string[]).indexOf(s) + (ladder.includes(s as never) ? 0 : ladder.length + 1);
   const rows = [...rungs].sort((a, b) => order(a.stage) - order(b.stage));
   return (
@@ -88,8 +91,8 @@ function Rungs({ rungs, caption }: { rungs: PledgeRung[]; caption: string }) {
             <tr key={`${r.stage} ${r.asset}`}>
               <th scope="row">{i > 0 && rows[i - 1]!.stage === r.stage ? <span class="hidden">{stage(r.stage).title}</span> : stage(r.stage).title}</th>
               <td>{assetPhrase(r.asset)}</td>
-              <td class="number"><Amount amount={r.reached} asset={r.asset} full /></td>
-              <td class="number"><Amount amount={r.standing} asset={r.asset} full /></td>
+              <td class="number"><Amount amount={r.reached} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "reached")} /></td>
+              <td class="number"><Amount amount={r.standing} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "standing")} /></td>
             </tr>
           ))}
         </tbody>
