@@ -31,7 +31,7 @@ export function Entries() {
     <>
       <h1>The entries behind a figure</h1>
       <SeenBanner />
-      <FilterBar />
+      <FilterBar also={["beneficiary", "stream", "undated", "evidence"]} />
       {!params ? (
         <Skeleton height={400} />
       ) : (
@@ -60,6 +60,11 @@ export function Entries() {
                     <>
                       The {plural(data.total, "entry below adds", "entries below add")} up to{" "}
                       {data.sums.filter((s) => s.amount !== undefined).length > 1 ? "these figures, which never add to each other" : "this figure"}; the server counted both.{" "}
+                    </>
+                  )}
+                  {params.stream && (
+                    <>
+                      They are of <a href={streamLink(String(params.stream))}>this {kindOf(String(params.stream))}</a>.{" "}
                     </>
                   )}
                   As of fact {printCount(data.ordinal)}, position {data.position}.
@@ -104,8 +109,12 @@ function question(): Params | null {
 function figure(p: Params): string {
   const counted = p.asset ? assetPhrase(String(p.asset)) : `everything ${basisPhrase(String(p.basis))}`;
   const title = stage(String(p.stage)).title;
-  const narrowed = [scope(p), p.evidence && (p.evidence === "claim" ? "claimed, without a signature" : "signed"), p.undated && "on no known day", p.stream && `of ${p.stream}`].filter(Boolean).join("; ");
+  const narrowed = [scope(p), p.evidence && (p.evidence === "claim" ? "claimed, without a signature" : "signed"), p.undated && "on no known day", p.stream && `of one ${kindOf(String(p.stream))}`].filter(Boolean).join("; ");
   return `${p.reached ? `All that ever reached ${title.toLowerCase()}` : `All that moved what stands ${title.toLowerCase()}`}, in ${counted}${narrowed && ` (${narrowed})`}`;
+}
+
+function kindOf(stream: string): string {
+  return stream.slice(0, stream.indexOf("-")) || "stream";
 }
 
 function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[] {

@@ -168,12 +168,12 @@ function columnsOf(since: string): Column<JournalEvent>[] {
     { id: "ordinal", header: "Fact", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },
     { id: "what", header: "What happened", worded: true, value: (e) => `${factTitle(e.type)}: ${e.title}`, cell: (e) => <What event={e} /> },
     { id: "donor", header: "Donor", value: (e) => donorTitle(e.donor === "_" ? "" : e.donor), cell: (e) => (e.donor === "" || e.donor === "_" ? "" : <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a>) },
+    { id: "amounts", header: "Amounts", value: (e) => amounts(e).join("; "), cell: (e) => <Amounts event={e} /> },
     { id: "effective", header: "Effective", value: (e) => e.effective.replace(/^until /, ""), cell: (e) => <span class="day">{printDate(e.effective)}</span> },
     { id: "recorded", header: "Recorded", value: (e) => e.recorded_at, cell: (e) => <time class="day" dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time> },
-    { id: "amounts", header: "Amounts", value: (e) => amounts(e).join("; "), cell: (e) => <Amounts event={e} /> },
-    { id: "categories", header: "Category", value: (e) => e.categories.map(categoryTitle).join(", ") },
-    { id: "actor", header: "Who says so", hint: "A claim: the ledger has not verified it", value: (e) => e.actor },
     { id: "marks", header: "Marks", value: (e) => marks(e).join(", "), cell: (e) => <Flags flags={marks(e)} /> },
+    { id: "categories", header: "Category", value: (e) => e.categories.map(categoryTitle).join(", "), cell: (e) => <Categories codes={e.categories} /> },
+    { id: "actor", header: "Who says so", hint: "A claim: the ledger has not verified it", value: (e) => e.actor },
     { id: "reason", header: "Reason", value: (e) => e.reason },
   ];
 }
@@ -184,6 +184,18 @@ function What({ event: e }: { event: JournalEvent }) {
       <a href={streamLink(e.stream, e.revision)}>{factTitle(e.type)}</a>
       {e.title && `: ${e.title}`}
     </>
+  );
+}
+
+const categoriesShown = 2;
+
+function Categories({ codes }: { codes: readonly string[] }) {
+  const all = codes.map(categoryTitle);
+  return (
+    <span title={all.join(", ")}>
+      {all.slice(0, categoriesShown).join(", ")}
+      {all.length > categoriesShown && ` and ${all.length - categoriesShown} more`}
+    </span>
   );
 }
 
