@@ -14,7 +14,7 @@ import (
 
 // AssetsRequest asks what figures are counted in.
 type AssetsRequest struct {
-	// Donor asks for the assets in which a donor has figures; empty for those of all.
+	// Donor asks for the assets in which a donor has figures, in the same order and with the same counts; empty for those of all.
 	Donor string `json:"donor,omitempty"`
 	// Quantities asks for units of items too; currencies alone otherwise.
 	Quantities bool `json:"quantities,omitempty"`
@@ -52,16 +52,13 @@ func Assets(ctx context.Context, s engine.Snapshot, req AssetsRequest) (*AssetsR
 	if err != nil {
 		return nil, err
 	}
-	var within engine.Range
-	if req.Donor != "" {
-		within.Prefix = []engine.Value{engine.TextOf(req.Donor)}
-	}
 	type use struct {
 		AssetUse
 		committed, any string // the last donor counted: rows come donor by donor
+		asked          bool
 	}
 	uses := map[string]*use{}
-	for row, err := range s.Scan(ctx, Spec.Tables[0], within) {
+	for row, err := range s.Scan(ctx, Spec.Tables[0], engine.Range{}) {
 		if err != nil {
 			return nil, err
 		}
@@ -74,6 +71,7 @@ func Assets(ctx context.Context, s engine.Snapshot, req AssetsRequest) (*AssetsR
 			u = &use{AssetUse: AssetUse{Asset: b.Asset, Basis: cmp.Or(b.Basis, Quantity)}}
 			uses[b.Asset] = u
 		}
+		u.asked = u.asked || req.Donor == "" || b.Donor == req.Donor
 		if u.any != b.Donor {
 			u.any = b.Donor
 			u.Donors++
@@ -85,7 +83,9 @@ func Assets(ctx context.Context, s engine.Snapshot, req AssetsRequest) (*AssetsR
 	}
 	out := &AssetsReport{Position: at.Position, Ordinal: at.Ordinal, Assets: []AssetUse{}}
 	for _, u := range uses {
-		out.Assets = append(out.Assets, u.AssetUse)
+		if u.asked {
+			out.Assets = append(out.Assets, u.AssetUse)
+		}
 	}
 	slices.SortFunc(out.Assets, func(a, b AssetUse) int {
 		return cmp.Or(cmp.Compare(b.Committed, a.Committed), cmp.Compare(b.Donors, a.Donors), cmp.Compare(a.Asset, b.Asset))

@@ -16,9 +16,9 @@ func TestAssetsAreThoseOfMostDonorsFirst(t *testing.T) {
 		want []string
 	}{
 		{balances.AssetsRequest{}, []string{eur + " tracker 3 of 3", "USD/2@tracker tracker 1 of 1"}},
-		{balances.AssetsRequest{Donor: "JPN"}, []string{eur + " tracker 1 of 1"}},
+		{balances.AssetsRequest{Donor: "JPN"}, []string{eur + " tracker 3 of 3"}},
 		{balances.AssetsRequest{Donor: "FRA"}, nil},
-		{balances.AssetsRequest{Donor: "USA", Quantities: true}, []string{eur + " tracker 1 of 1", "each/6:shell quantity 0 of 1"}},
+		{balances.AssetsRequest{Donor: "USA", Quantities: true}, []string{eur + " tracker 3 of 3", "each/6:shell quantity 0 of 1"}},
 	} {
 		var got []string
 		if err := views.View(t.Context(), func(s engine.Snapshot) error {

@@ -476,7 +476,7 @@ func (x *BalanceLeftOut) GetUnknown() int64 {
 // AssetsRequest asks what figures are counted in.
 type AssetsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Assets in which a donor has figures; empty for those of all.
+	// Assets in which a donor has figures, in the same order and with the same counts; empty for those of all.
 	Donor string `protobuf:"bytes,1,opt,name=donor,proto3" json:"donor,omitempty"`
 	// Units of items too; currencies alone otherwise.
 	Quantities    bool   `protobuf:"varint,2,opt,name=quantities,proto3" json:"quantities,omitempty"`
