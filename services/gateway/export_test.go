@@ -18,7 +18,6 @@ const (
 	RequestsInFlightMax = requestsInFlightMax
 	PagesInFlightMax    = pagesInFlightMax
 	FilesInFlightMax    = filesInFlightMax
-	FileRowsMax         = fileRowsMax
 )
 
 // NewImpatient is New with another time for a body to arrive.
@@ -28,6 +27,16 @@ func NewImpatient(ledger *client.Client, bodyWait time.Duration) (http.Handler, 
 		return nil, err
 	}
 	f.bodyWait = bodyWait
+	return f, nil
+}
+
+// NewNarrow is New with another bound for the rows of a file.
+func NewNarrow(ledger *client.Client, fileRows int) (http.Handler, error) {
+	f, err := newFront(ledger)
+	if err != nil {
+		return nil, err
+	}
+	f.fileRows = fileRows
 	return f, nil
 }
 

@@ -121,9 +121,9 @@ func (f *front) make(ctx context.Context, t target, format tables.Format, reques
 			return nil, errMoved
 		}
 		for row := range b.table.Rows(page.Interface()) {
-			if rows++; rows > fileRowsMax {
+			if rows++; rows > f.fileRows {
 				return nil, &problemError{http.StatusBadRequest, &apiv1.Problem{
-					Code: "file_too_large", Reason: fmt.Sprintf("the file would have more than %d rows", fileRowsMax), Remedy: "ask for less, for instance for one donor",
+					Code: "file_too_large", Reason: fmt.Sprintf("the file would have more than %d rows", f.fileRows), Remedy: "ask for less, for instance for one donor",
 				}}
 			}
 			if err := file.Write(row); err != nil {

@@ -353,12 +353,22 @@ func TestAFileIsTrueAtOnePosition(t *testing.T) {
 }
 
 func TestAFileTooLargeIsRefused(t *testing.T) {
-	most := paged(t, gateway.FileRowsMax/2000, 1000, "", func(int) int { return 7 })
-	if got := most.get("/v1/shipments.csv"); got.status != 200 || strings.Count(got.text, "\n") != gateway.FileRowsMax+1 {
-		t.Errorf("%d, %d lines", got.status, strings.Count(got.text, "\n"))
+	const rowsMax = 20
+	for pages, status := range map[int]int{5: 200, 6: 400} {
+		s := paged(t, pages, 2, "", func(int) int { return 7 }) // of two rows each
+		h, err := gateway.NewNarrow(s.ledger, rowsMax)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.url = listen(t, gateway.NewServer(h))
+		got := s.get("/v1/shipments.csv")
+		if status == 200 && (got.status != 200 || len(readCSV(t, got.text).rows) != rowsMax) {
+			t.Errorf("%d %s", got.status, got.text)
+		}
+		if status == 400 && (got.status != 400 || got.json["code"] != "file_too_large" || !strings.Contains(got.text, "more than 20 rows")) {
+			t.Errorf("%d %s", got.status, got.text)
+		}
 	}
-	more := paged(t, gateway.FileRowsMax/2000+1, 1000, "", func(int) int { return 7 })
-	more.isProblem(more.get("/v1/shipments.csv"), 400, "file_too_large", "", "for one donor")
 	long := paged(t, 1, 1, strings.Repeat("x", excelize.TotalCellChars+1), func(int) int { return 7 })
 	long.isProblem(long.get("/v1/shipments.xlsx"), 400, "text_too_long", "title", "csv")
 	if got := long.get("/v1/shipments.csv"); got.status != 200 {

@@ -34,6 +34,7 @@ type front struct {
 	slots    chan struct{}
 	pages    chan struct{} // of events
 	files    chan struct{}
+	fileRows int
 	bodyWait time.Duration
 }
 
@@ -47,7 +48,7 @@ func newFront(ledger *client.Client) (*front, error) {
 	f := &front{
 		rpc: rpc, routes: routes, books: books, out: connect.NewErrorWriter(), inputs: map[string]protoreflect.MessageType{},
 		slots: make(chan struct{}, requestsInFlightMax), pages: make(chan struct{}, pagesInFlightMax), files: make(chan struct{}, filesInFlightMax),
-		bodyWait: bodyWaitMax,
+		fileRows: fileRowsMax, bodyWait: bodyWaitMax,
 	}
 	methods := apiv1.File_allied_api_v1_ledger_proto.Services().ByName("LedgerService").Methods()
 	for i := range methods.Len() {
