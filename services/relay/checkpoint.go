@@ -36,13 +36,16 @@ type Checkpoint struct {
 	RefillFrom *uint64 `json:"refill_from,omitempty"`
 }
 
-// against orders two checkpoints of one stream by which is the later.
-func (c Checkpoint) against(other Checkpoint) int {
-	return cmp.Or(cmp.Compare(c.Refills, other.Refills), cmp.Compare(c.Next, other.Next), cmp.Compare(c.Sequence, other.Sequence))
+// after tells that a checkpoint of one stream is the later of two.
+func (c Checkpoint) after(other Checkpoint) bool {
+	if c.none() || other.none() {
+		return !c.none()
+	}
+	return cmp.Or(cmp.Compare(c.Refills, other.Refills), cmp.Compare(c.Next, other.Next), cmp.Compare(c.Sequence, other.Sequence)) > 0
 }
 
-// none tells that nothing was ever published, nor chosen.
-func (c Checkpoint) none() bool { return c.Next == 0 && c.Refills == 0 }
+// none tells that there is no checkpoint: the first is written before the first message.
+func (c Checkpoint) none() bool { return c.Created.IsZero() }
 
 // prepareBucket makes sure that there is a bucket. How it is kept stays as an operator made it.
 func prepareBucket(ctx context.Context, js jetstream.JetStream, storage jetstream.StorageType) (jetstream.KeyValue, error) {
@@ -95,6 +98,7 @@ func writeCheckpoint(ctx context.Context, kv jetstream.KeyValue, key string, c C
 type witness struct {
 	path    string // of a file; empty where there is none, and only the process remembers
 	last    Checkpoint
+	kept    Checkpoint // in the file
 	written time.Time
 }
 
@@ -120,17 +124,17 @@ func (w *witness) load() error {
 			Remedy: "remove the file where `allied relay status` shows the stream as it should be",
 		}
 	}
-	w.last = c
+	w.last, w.kept = c, c
 	return nil
 }
 
-// note remembers a checkpoint that the bucket holds.
+// note remembers a checkpoint, and writes it to the file now and then, or now.
 func (w *witness) note(c Checkpoint, now bool) error {
 	w.last = c
-	if w.path == "" || !now && time.Since(w.written) < witnessDelay {
+	if w.path == "" || w.kept == c || !now && time.Since(w.written) < witnessDelay {
 		return nil
 	}
-	w.written = time.Now()
+	w.written, w.kept = time.Now(), c
 	data, err := json.Marshal(c)
 	if err == nil {
 		err = replaceFile(w.path, append(data, '\n'))

@@ -143,7 +143,7 @@ func begin(t testing.TB, s *server, log *enginetest.Log, cfg relay.Config, f *fa
 func story(t testing.TB, s *server, f *fault, crash bool) {
 	t.Helper()
 	log, cfg := newLog(7), config(t)
-	cfg.Witness = "" // another process may run elsewhere
+	cfg.Witness, cfg.Storage = "", jetstream.MemoryStorage // another process may run elsewhere
 	var p *process
 	until := func(n int) {
 		t.Helper()
@@ -207,8 +207,8 @@ func TestRandomHistories(t *testing.T) {
 	s := newNATS(t)
 	rapid.Check(t, func(r *rapid.T) {
 		log, cfg := newLog(7), config(t)
-		cfg.Witness = ""
-		var seen []string // of the ordinals, what was removed before the end
+		cfg.Witness, cfg.Storage = "", jetstream.MemoryStorage // a stream on disk that is made again at once may have what was in it
+		var seen []string                                      // of the ordinals, what was removed before the end
 		collect := func() {
 			for _, m := range messages(t, s.js, relay.Events.Stream) {
 				seen = append(seen, m.Headers().Get(relay.OrdinalHeader))
@@ -244,11 +244,6 @@ func TestRandomHistories(t *testing.T) {
 			}
 		}
 		log.Fill(t, 1)
-		defer func() {
-			if t.Failed() {
-				t.Logf("%d in the log, %+v, %+v", len(log.Entries()), processes[0].Status(), processes[1].Status())
-			}
-		}()
 		await(t, "all is published", func() bool {
 			log.Beat()
 			for i, p := range processes {

@@ -256,7 +256,7 @@ func (r *Relay) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	asked := c.RefillFrom
-	if r.witness.last.against(c) > 0 {
+	if r.witness.last.after(c) {
 		c = r.witness.last
 		c.RefillFrom = asked
 		if revision, err = writeCheckpoint(ctx, kv, r.cfg.Form.key(), c, revision); err != nil { // so that everybody knows
@@ -305,11 +305,13 @@ func (s *session) begin(ctx context.Context) error {
 	if s.bytesMax = int(s.js.Conn().MaxPayload()); info.Config.MaxMsgSize > 0 {
 		s.bytesMax = min(s.bytesMax, int(info.Config.MaxMsgSize))
 	}
-	if !takesUp {
+	switch {
+	case takesUp:
+		s.checkpoint.Refills++
+		s.zap.Info("an operator has said where to go on", zap.Uint64("ordinal", *s.asked))
+	case !s.checkpoint.none():
 		return nil
 	}
-	s.checkpoint.Refills++
-	s.zap.Info("an operator has said where to go on", zap.Uint64("ordinal", *s.asked))
 	return s.mark(ctx, true)
 }
 
@@ -323,10 +325,24 @@ func (f Form) chosen(now found, from uint64, head engine.LogHead) (place, error)
 	return place{Next: from}, nil
 }
 
+// Claim makes the stream and the bucket of a form before somebody else takes their places, in a server that has room for few. A stream that was
+// lost is found out all the same: the one that is made does not hold what the checkpoint tells of.
+func (f Form) Claim(ctx context.Context, js jetstream.JetStream, storage jetstream.StorageType) error {
+	if _, err := prepareBucket(ctx, js, storage); err != nil {
+		return err
+	}
+	stream, err := js.Stream(ctx, f.Stream)
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	_, err = f.prepare(ctx, js, stream, storage)
+	return err
+}
+
 // prepare creates the stream, or adds to another's the subjects that the relay needs. The rest stays as an operator made it.
 func (f Form) prepare(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, storage jetstream.StorageType) (jetstream.Stream, error) {
 	all := f.Prefix + ".>"
-	if stream == nil {
+	if stream == nil { // as Stream returns it where there is none
 		bytesMax := int64(StreamBytesMax)
 		if storage == jetstream.MemoryStorage {
 			bytesMax = MemoryBytesMax

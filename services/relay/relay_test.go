@@ -173,8 +173,7 @@ func TestTheStreamStaysAsAnOperatorMadeIt(t *testing.T) {
 	if _, err := s.js.Stream(t.Context(), made.Name); err == nil {
 		t.Error("the twin was made, and nobody asked for it")
 	}
-	must(t, s.js.DeleteStream(t.Context(), relay.Events.Stream))
-	must(t, s.js.DeleteKeyValue(t.Context(), relay.Bucket))
+	s = newNATS(t)
 	r = run(t, s.js, log, config(t))
 	r.awaitEvents(t, 100)
 	stream, err = s.js.Stream(t.Context(), relay.Events.Stream)
@@ -280,7 +279,6 @@ func TestASomebodyElseIsSeen(t *testing.T) {
 	log.Fill(t, 10)
 	must(t, relay.Refill(context.Background(), s.js, log, relay.Events, 10))
 	r.awaitEvents(t, 20)
-	must(t, s.js.DeleteStream(t.Context(), relay.Events.Stream))
 }
 
 // A log that is another, ends before what was published, or grew apart from it, is not published.

@@ -70,6 +70,7 @@ func (s *session) run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return errors.Join(ctx.Err(), s.leave(ctx))
 	}
+	defer s.remember(false)
 	for errors.Is(err, errChanged) && len(s.flight) > 0 { // what is under way would look like somebody else's
 		if after := s.settle(ctx); after != nil && !errors.Is(after, errChanged) {
 			return errors.Join(err, after)
@@ -201,16 +202,26 @@ func (s *session) arrived(ctx context.Context, m sending, ack *jetstream.PubAck)
 func (s *session) mark(ctx context.Context, now bool) error {
 	ctx, cancel := context.WithTimeout(ctx, requestWaitMax)
 	defer cancel()
-	c := Checkpoint{LogID: s.head.LogID, place: s.acked, Sequence: s.seq, Created: s.created, Refills: s.checkpoint.Refills}
+	c := s.reached()
 	revision, err := writeCheckpoint(ctx, s.kv, s.cfg.Form.key(), c, s.revision)
 	if err != nil {
 		return err
 	}
 	s.revision, s.checkpoint, s.marked, s.markedAt = revision, c, s.acked, time.Now()
-	if err := s.witness.note(c, now); err != nil {
+	s.remember(now)
+	return nil
+}
+
+// reached is the checkpoint of what is acknowledged.
+func (s *session) reached() Checkpoint {
+	return Checkpoint{LogID: s.head.LogID, place: s.acked, Sequence: s.seq, Created: s.created, Refills: s.checkpoint.Refills}
+}
+
+// remember notes what is acknowledged outside of NATS.
+func (s *session) remember(now bool) {
+	if err := s.witness.note(s.reached(), now); err != nil {
 		s.zap.Warn("the relay's file is not written: a stream that is lost with all of NATS would be filled again from the begin", zap.Error(err))
 	}
-	return nil
 }
 
 // look returns errChanged where stream, checkpoint or log are not as this relay left them, and errConflict where another has written.
@@ -247,6 +258,7 @@ func (s *session) look(ctx context.Context) error {
 
 // leave waits for what is under way, and notes how far the stream is.
 func (s *session) leave(ctx context.Context) error {
+	defer s.remember(true)
 	if !s.js.Conn().IsConnected() {
 		return nil // the next session looks
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
 )
 
 const (
@@ -73,7 +74,7 @@ type running struct {
 }
 
 func config(t testing.TB) relay.Config {
-	return relay.Config{Form: relay.Events, Witness: filepath.Join(t.TempDir(), "relay.json"), Logger: zap.NewNop()}
+	return relay.Config{Form: relay.Events, Witness: filepath.Join(t.TempDir(), "relay.json"), Logger: zaptest.NewLogger(t)}
 }
 
 func run(t testing.TB, js jetstream.JetStream, source engine.Source, cfg relay.Config) *running {
@@ -116,7 +117,7 @@ func (r *running) awaitEvents(t testing.TB, n int) {
 
 func (r *running) awaitHeld(t testing.TB) *relay.HeldError {
 	t.Helper()
-	await(t, "the relay holds", func() bool { return r.Status().Held != nil })
+	await(t, fmt.Sprintf("the relay holds %+v", r.Status()), func() bool { return r.Status().Held != nil })
 	return r.Status().Held
 }
 

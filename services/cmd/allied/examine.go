@@ -21,6 +21,7 @@ import (
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/internal/health"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -289,6 +290,7 @@ func (c *cli) examineServer(ctx context.Context, url, logID string) []finding {
 			out = append(out, warn(v.Check, v.Remedy, "%s", v.Found))
 		}
 	}
+	out = append(out, examineRelay(ctx, nc)...)
 	if err := awaitViews(ctx, ledger); err != nil {
 		f := broken("answers", "look at the server's messages; `allied replay --verify` compares the views with the log", err)
 		var refused *es.Refusal
@@ -299,6 +301,33 @@ func (c *cli) examineServer(ctx context.Context, url, logID string) []finding {
 	}
 	return append(out, fine("answers", "the views answer at position %d", about.Position))
 }
+
+// examineRelay looks at the streams of events, where a relay has ever run. The ledger is whole without them.
+func examineRelay(ctx context.Context, nc *nats.Conn) (out []finding) {
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return []finding{broken("relay", "look at the NATS server", err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, relayWaitMax)
+	defer cancel()
+	doc, err := inspectRelay(ctx, nc, js)
+	if err != nil {
+		return nil // a server without JetStream, or one that tells nobody of it
+	}
+	for _, r := range doc.Streams {
+		check := "relay " + r.Stream
+		switch {
+		case r.Checkpoint == nil:
+		case r.Held != nil:
+			out = append(out, fails(check, r.Held.Remedy, "holds, and publishes nothing: %s", r.Held.Reason))
+		default:
+			out = append(out, fine(check, "%d of %d events are published", r.Next, r.LogEvents))
+		}
+	}
+	return out
+}
+
+const relayWaitMax = 5 * time.Second
 
 // httpWaitMax bounds how long a server's answer is waited for.
 const httpWaitMax = 5 * time.Second

@@ -107,7 +107,7 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 verification failed, 4 differences found
 	root.AddCommand(
 		c.serveCommand(), c.submitCommand(), c.importCommand(), c.balancesCommand(), c.pledgesCommand(), c.pledgeCommand(),
 		c.shipmentsCommand(), c.shipmentCommand(), c.paymentsCommand(), c.paymentCommand(), c.exceptionsCommand(), c.sqlCommand(),
-		c.eventsCommand(), c.replayCommand(), c.backupCommand(), c.restoreCommand(), c.storeCommand(), c.doctorCommand(), c.debugCommand(), c.versionCommand(),
+		c.eventsCommand(), c.replayCommand(), c.backupCommand(), c.restoreCommand(), c.storeCommand(), c.relayCommand(), c.doctorCommand(), c.debugCommand(), c.versionCommand(),
 	)
 	return root
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/relay"
 	"github.com/nats-io/nats.go"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap/zapcore"
@@ -26,12 +27,13 @@ import (
 const drainWaitMax = 30 * time.Second
 
 type serveOptions struct {
-	sample  bool
-	profile string
-	roles   []string
-	natsURL string
-	port    uint16
-	release time.Duration
+	sample    bool
+	profile   string
+	roles     []string
+	natsURL   string
+	port      uint16
+	release   time.Duration
+	relayJSON bool
 	// listen is where HTTP is served; empty or noListen for nowhere.
 	listen   string
 	insecure bool
@@ -78,6 +80,7 @@ Who submits is not checked yet: actors and authorities are claims, marked unveri
 	flags.StringSliceVar(&o.roles, "roles", nil, "roles to run, of "+strings.Join(boot.AllRoles(), ",")+" (all where not given)")
 	flags.StringVar(&o.natsURL, "nats", "", "NATS server to use instead of one in this process")
 	flags.DurationVar(&o.release, "release-draws-after", 24*time.Hour, "release draws that no shipment or payment has named, or what one gave up, after so long (a minute or more; 0: never)")
+	flags.BoolVar(&o.relayJSON, "relay-json", false, "have the role relay publish every event as JSON, too, on the stream "+relay.EventsJSON.Stream)
 	flags.Uint16Var(&o.port, "port", 0, "port of the NATS server in this process (0: a free one)")
 	flags.StringVar(&o.listen, "listen", listenDefault, "loopback address of HTTP (port 0: a free one; none: no HTTP)")
 	flags.BoolVar(&o.insecure, "insecure-listen", false, "let --listen reach beyond this machine, although nobody checks who acts")
@@ -90,6 +93,7 @@ func (c *cli) serve(ctx context.Context, o serveOptions) error {
 	}
 	cfg := boot.Config{
 		DataDir: c.dataDir, Store: c.store, Views: c.views, NATSURL: o.natsURL, Profile: o.profile, Roles: o.roles, ReleaseDrawsAfter: o.release,
+		RelayJSON:    o.relayJSON,
 		HTTPInsecure: o.insecure,
 		Logger:       newLogger(c.stderr, zapcore.InfoLevel, o.profile == boot.ProfileDev || isTerminal(c.stderr)),
 	}
@@ -141,6 +145,9 @@ func (c *cli) checkServe(o serveOptions) error {
 		if !slices.Contains(boot.AllRoles(), role) {
 			return usagef("there is no role %q, only %s%s", role, strings.Join(boot.AllRoles(), ", "), didYouMean(role, boot.AllRoles()))
 		}
+	}
+	if o.relayJSON && !o.runs(boot.Relay) {
+		return usagef("--relay-json is for the role %s, and --roles %s leaves it out: add it, or leave --relay-json out", boot.Relay, strings.Join(o.roles, ","))
 	}
 	if err := o.checkListen(); err != nil {
 		return err

@@ -39,13 +39,14 @@ const (
 	Payments  = "payments"  // decides the commands of payments
 	Imports   = "imports"   // decides the commands of imports
 	Views     = "views"     // folds the log into read models, and answers queries
+	Relay     = "relay"     // publishes every event on JetStream
 	Policies  = "policies"  // sends the commands that facts call for
 	API       = "api"       // takes commands and queries over HTTP
 )
 
 // AllRoles are the roles of `allied serve`.
 func AllRoles() []string {
-	return []string{Recorder, Pledges, Shipments, Payments, Imports, Views, Policies, API}
+	return []string{Recorder, Pledges, Shipments, Payments, Imports, Views, Relay, Policies, API}
 }
 
 // ProfileDev keeps everything in memory.
@@ -73,7 +74,9 @@ type Config struct {
 	Roles []string
 	// ReleaseDrawsAfter is how long a draw may stand unused, or what was given up of one unreleased, before the policies release it; 0 is for ever.
 	ReleaseDrawsAfter time.Duration
-	Logger            *zap.Logger
+	// RelayJSON has the relay publish every event as JSON, too, on a stream of its own.
+	RelayJSON bool
+	Logger    *zap.Logger
 
 	unlistened bool             // no listener: only this process connects
 	clock      func() time.Time // tells how long a view is behind; time.Now where nil
@@ -88,7 +91,8 @@ type Node struct {
 	folder *folder           // nil in memory
 	log    es.Log            // nil without the recorder
 	logID  string
-	views  *views // nil without the role
+	views  *views  // nil without the role
+	relays *relays // nil without the role
 	// policy tells how far the view of a policy is; nil without one.
 	policy func(context.Context) health.Answer
 	front  *front // nil without HTTP
@@ -153,7 +157,7 @@ func (c *Config) check() error {
 
 // NeedsFolder tells whether a role keeps something in the ledger's folder. Deciders hold nothing that the log does not.
 func (c *Config) NeedsFolder() bool {
-	return c.Profile != ProfileDev && (c.runs(Recorder) && c.Store == "" || c.runs(Views) && c.Views == "")
+	return c.Profile != ProfileDev && (c.runs(Recorder) && c.Store == "" || c.runs(Views) && c.Views == "" || c.runs(Relay))
 }
 
 func (c *Config) runs(role string) bool { return len(c.Roles) == 0 || slices.Contains(c.Roles, role) }
@@ -209,6 +213,7 @@ func (n *Node) start(ctx context.Context) error {
 		{Payments, func(context.Context) error { return startDrawing(n, "payments", payments.Spec) }},
 		{Imports, func(context.Context) error { return startHost(n, imports.Spec) }},
 		{Views, n.startViews},
+		{Relay, n.startRelay},
 		{Policies, n.startPolicies},
 	} {
 		if n.cfg.runs(r.name) {
@@ -252,7 +257,8 @@ func (n *Node) openNATS(ctx context.Context) error {
 	}
 	cfg := embednats.Config{Host: host, Port: port, InProcess: n.cfg.unlistened, Logger: n.zap}
 	if !cfg.InProcess {
-		cfg.StreamsDir = n.streamsDir()
+		cfg.StreamsMax = n.streamsMax()
+		cfg.StreamsDir, cfg.KeptBytesMax = n.streamsDir()
 	}
 	s, err := embednats.Start(cfg)
 	if err != nil {
@@ -261,38 +267,45 @@ func (n *Node) openNATS(ctx context.Context) error {
 	n.server, n.dial = s, s.Dial
 	n.closers = append(n.closers, func() error { s.Close(); return nil })
 	if cfg.StreamsDir != "" {
-		n.claimStream(ctx)
+		n.claimStreams(ctx)
 	}
 	return nil
 }
 
-// claimStream makes the one stream of the server in this process the bucket of live views, before somebody else comes.
-func (n *Node) claimStream(ctx context.Context) {
+// claimStreams makes what the server in this process has room for, before somebody else comes.
+func (n *Node) claimStreams(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, dialWaitMax)
 	defer cancel()
-	nc, err := n.dial(nats.Name("allied live views"))
+	nc, err := n.dial(nats.Name("allied streams"))
 	if err == nil {
 		defer nc.Close()
 		var js jetstream.JetStream
 		if js, err = jetstream.New(nc); err == nil {
 			err = LiveBalances.Prepare(ctx, js)
 		}
+		for _, form := range n.forms() {
+			err = errors.Join(err, form.Claim(ctx, js, n.storage()))
+		}
 	}
-	if err != nil { // the publisher tries again, and says so where it is in vain
-		n.zap.Debug("no bucket of live views yet", zap.Error(err))
+	if err != nil { // who publishes tries again, and says so where it is in vain
+		n.zap.Debug("not all streams are there yet", zap.Error(err))
 	}
 }
 
-// streamsDir is a folder for JetStream, which the NATS server removes at its end; empty where none can be had.
-func (n *Node) streamsDir() string {
-	if n.folder != nil {
-		return filepath.Join(n.cfg.DataDir, streamsName)
+// streamsDir is a folder for JetStream, and how much of it is kept: all streams of the relay, whose consumers go on after a restart. Where nothing
+// is kept the NATS server removes it at its end. It is empty where none can be had.
+func (n *Node) streamsDir() (dir string, keptBytes int64) {
+	switch {
+	case n.folder != nil && n.cfg.runs(Relay):
+		return filepath.Join(n.cfg.DataDir, keptStreamsName), keptBytesMax
+	case n.folder != nil:
+		return filepath.Join(n.cfg.DataDir, streamsName), 0
 	}
 	dir, err := os.MkdirTemp("", "allied-streams-")
 	if err != nil {
-		n.zap.Warn("JetStream does not run: there are no live views", zap.Error(err))
+		n.zap.Warn("JetStream does not run: there are no live views and no stream of events", zap.Error(err))
 	}
-	return dir
+	return dir, 0
 }
 
 func (n *Node) startRecorder(ctx context.Context) error {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/allied-ledger/allied/services/relay"
 )
 
 // The names within a ledger's folder.
@@ -19,7 +21,12 @@ const (
 	streamsName  = "server.streams" // of JetStream while a server runs
 	ownerName    = "server.json"
 	lockName     = "server.lock"
+
+	keptStreamsName = "events.streams" // of JetStream where the relay runs
 )
+
+// witnessName is the file in which the relay remembers how far a stream was filled.
+func witnessName(form relay.Form) string { return "relay." + form.Stream + ".json" }
 
 // Owner is the process that holds a folder. URL is empty where it serves nobody else, and HTTPURL where it serves no HTTP.
 type Owner struct {
@@ -59,7 +66,8 @@ func (e *ForeignFolderError) Error() string {
 // leftovers are what a folder may hold before a ledger is begun in it: what one leaves behind, and what a file system puts into its root.
 var leftovers = []string{
 	logName, "index", "lock", lockName, ownerName, ownerName + ".new", viewsName, viewsName + "-wal", viewsName + "-shm",
-	policiesName, policiesName + "-wal", policiesName + "-shm", streamsName, "lost+found",
+	policiesName, policiesName + "-wal", policiesName + "-shm", streamsName, keptStreamsName,
+	witnessName(relay.Events), witnessName(relay.Events) + ".new", witnessName(relay.EventsJSON), witnessName(relay.EventsJSON) + ".new", "lost+found",
 }
 
 // CheckForeign refuses to begin a ledger among files that are not its own. Beside a ledger that is there, anything may lie.

@@ -219,7 +219,7 @@ func (f *front) ready(w http.ResponseWriter, r *http.Request) {
 }
 
 // check looks at what the roles of this process need: the recorder, and the views, its own where it has any, those of another process where
-// only the API runs here, and what its policies read.
+// only the API runs here, what its policies read, and what its relay publishes.
 func (f *front) check(ctx context.Context) []health.Check {
 	checks := []health.Check{health.NATS(f.nc)}
 	if !checks[0].OK {
@@ -230,7 +230,11 @@ func (f *front) check(ctx context.Context) []health.Check {
 	if f.node.views == nil && f.node.cfg.runs(API) {
 		checks = append(checks, health.Views(ctx, f.ledger)...)
 	}
-	return append(checks, f.node.status(ctx).Checks()...)
+	checks = append(checks, f.node.status(ctx).Checks()...)
+	for _, r := range f.node.relayed(ctx) {
+		checks = append(checks, r.Check())
+	}
+	return checks
 }
 
 func newRequestMetrics(into prometheus.Registerer) (*prometheus.HistogramVec, error) {

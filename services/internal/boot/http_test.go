@@ -91,7 +91,7 @@ func TestAllRolesAreReady(t *testing.T) {
 	for _, s := range boot.Specs() {
 		want = append(want, "view "+s.Name)
 	}
-	want = append(want, "view reservations")
+	want = append(want, "view reservations", "relay ALLIED_EVENTS")
 	if !slices.Equal(names, want) {
 		t.Errorf("checked %v, want %v", names, want)
 	}

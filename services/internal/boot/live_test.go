@@ -83,7 +83,7 @@ const liveAllocated = "NOR.UKR.grant.allocated.EUR=2F2=40donor_stated.MIL.AIRDEF
 func TestBalancesAreLive(t *testing.T) {
 	dir := t.TempDir()
 	start := func() *boot.Node {
-		n, err := boot.Start(t.Context(), boot.Config{DataDir: dir, Logger: zap.NewNop()})
+		n, err := boot.Start(t.Context(), boot.Config{DataDir: dir, Roles: []string{boot.Recorder, boot.Pledges, boot.Views}, Logger: zap.NewNop()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +156,7 @@ func TestLiveBalancesOutliveTheirProcess(t *testing.T) {
 	}
 }
 
-// A stream on subjects of the ledger would answer those who ask it. The bucket takes the only place before anybody can connect for long.
+// A stream on subjects of the ledger would answer those who ask it. What is the ledger's takes the only places before anybody can connect for long.
 func TestNoOtherStreamHearsTheLedger(t *testing.T) {
 	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, Logger: zap.NewNop()})
 	if err != nil {

@@ -84,6 +84,13 @@ func (m logMetrics) Collect(to chan<- prometheus.Metric) {
 	gauge(to, logWritable, writable)
 }
 
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 func gauge(to chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
 	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 }
@@ -114,10 +121,6 @@ func (m viewMetrics) Collect(to chan<- prometheus.Metric) {
 			gauge(to, viewLagEvents, float64(*v.LagEvents), v.View)
 			gauge(to, viewLagSeconds, *v.LagSeconds, v.View)
 		}
-		stopped := 0.0
-		if v.Stopped {
-			stopped = 1
-		}
-		gauge(to, viewStopped, stopped, v.View)
+		gauge(to, viewStopped, truth(v.Stopped), v.View)
 	}
 }

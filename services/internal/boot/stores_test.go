@@ -20,7 +20,7 @@ func TestServersOfLogAndViewsComeAndGo(t *testing.T) {
 	database := postgrestest.Start(t)
 	store := kurrenttest.NewStore(kurrenttest.StoreConfig{AppendBytesMax: 16_000_000})
 	server := kurrenttest.StartT(t, store, kurrenttest.NodeConfig{})
-	n, _ := start(t, boot.Config{Store: server.URL(), Views: database.URL(t), HTTPListen: freePort})
+	n, _ := start(t, boot.Config{DataDir: t.TempDir(), Store: server.URL(), Views: database.URL(t), HTTPListen: freePort})
 	c, disconnect := connect(t, boot.Target{Server: n.URL()})
 	defer disconnect()
 	submit(t, c, commit("5.00"), "recorded")

@@ -17,11 +17,13 @@ import (
 	"github.com/allied-ledger/allied/events/wire"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/command"
+	"github.com/allied-ledger/allied/services/relay"
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 )
 
-// TestKillLosesAndDoublesNothing kills the server under a stream of submits, again and again. Whatever it answered must then be true.
+// TestKillLosesAndDoublesNothing kills the server, with its relay and its NATS server in it, under a stream of submits, again and again. Whatever it
+// answered must then be true, and the streams of events hold what the log holds.
 func TestKillLosesAndDoublesNothing(t *testing.T) {
 	kills := number(t, "ALLIED_CHAOS_KILLS", 5)
 	seed := number(t, "ALLIED_CHAOS_SEED", int(time.Now().UnixNano()%1_000_000))
@@ -29,12 +31,15 @@ func TestKillLosesAndDoublesNothing(t *testing.T) {
 	binary, dir := build(t), t.TempDir()
 	h := newHistory(t, uint64(seed))
 	for range kills {
-		s := serve(t, binary, dir)
+		s := serve(t, binary, dir, "--relay-json")
 		h.resolve(s)
 		h.load(s, h.random.IntN(600))
 	}
-	s := serve(t, binary, dir)
+	s := serve(t, binary, dir, "--relay-json")
 	h.resolve(s)
+	for _, form := range []relay.Form{relay.Events, relay.EventsJSON} {
+		comparePublished(t, dir, form)
+	}
 	s.stop()
 	h.compare(dir)
 	h.compareBooks(dir, binary)

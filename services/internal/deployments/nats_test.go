@@ -14,6 +14,7 @@ import (
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/internal/embednats"
 	"github.com/allied-ledger/allied/services/live"
+	"github.com/allied-ledger/allied/services/relay"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -138,9 +139,14 @@ func TestNATSHasNoRoomForAnotherStream(t *testing.T) {
 	if err := boot.LiveBalances.Prepare(t.Context(), js); err != nil {
 		t.Fatal(err)
 	}
+	for _, form := range []relay.Form{relay.Events, relay.EventsJSON} {
+		if err := form.Claim(t.Context(), js, jetstream.FileStorage); err != nil {
+			t.Fatal(err)
+		}
+	}
 	account, err := js.AccountInfo(t.Context())
-	if err != nil || account.Limits.MaxStreams != 1 || account.Streams != 1 {
-		t.Errorf("the account is %+v, want room for one stream, and one: %v", account, err)
+	if err != nil || account.Limits.MaxStreams != 4 || account.Streams != 4 {
+		t.Errorf("the account is %+v, want room for four streams, and four: %v", account, err)
 	}
 	forbidden := make(chan error, 1)
 	other, err := nats.Connect(s.ClientURL(), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { forbidden <- err }))
@@ -148,7 +154,7 @@ func TestNATSHasNoRoomForAnotherStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	for _, subject := range []string{"$JS.API.STREAM.CREATE.S", "$JS.API.STREAM.DELETE.KV_balances", "$JS.API.STREAM.PURGE.KV_balances", "$SYS.REQ.SERVER.PING"} {
+	for _, subject := range []string{"$JS.API.STREAM.CREATE.S", "$JS.API.STREAM.DELETE.KV_balances", "$JS.API.STREAM.PURGE.KV_balances", "$JS.API.STREAM.DELETE.ALLIED_EVENTS", "$JS.API.STREAM.PURGE.ALLIED_EVENTS", "$SYS.REQ.SERVER.PING"} {
 		if err := other.Publish(subject, []byte(`{"name":"S","subjects":["allied.>"]}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -161,7 +167,7 @@ func TestNATSHasNoRoomForAnotherStream(t *testing.T) {
 			t.Errorf("%s is not forbidden", subject)
 		}
 	}
-	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 1 {
+	if account, err := js.AccountInfo(t.Context()); err != nil || account.Streams != 4 {
 		t.Errorf("the account is %+v: %v", account, err)
 	}
 }

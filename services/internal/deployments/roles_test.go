@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,11 +18,13 @@ import (
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/live"
+	"github.com/allied-ledger/allied/services/relay"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 )
 
 // started are the services of the compose file in an order in which they can start.
-var started = []string{"recorder", "pledges", "shipments", "payments", "imports", "views", "policies", "api"}
+var started = []string{"recorder", "pledges", "shipments", "payments", "imports", "views", "relay", "policies", "api"}
 
 // TestTheRolesOfComposeWorkTogether starts every service of the compose file, as often as it says, as processes of their own: on a NATS server with
 // the configuration, a server of KurrentDB's protocol, and PostgreSQL. Commands go through them while processes are killed.
@@ -47,6 +50,7 @@ func TestTheRolesOfComposeWorkTogether(t *testing.T) {
 	t.Run("the tracker's file while some are killed", func(t *testing.T) {
 		importUnderKills(t, store, at, running)
 	})
+	checkEvents(t, js, at.nats)
 	for _, name := range slices.Backward(started) {
 		for _, p := range running[name] {
 			p.stop(t)
@@ -56,6 +60,43 @@ func TestTheRolesOfComposeWorkTogether(t *testing.T) {
 		}
 	}
 	allied(t, "replay", "--verify", "--store", at.store, "--views", at.views)
+}
+
+// checkEvents holds the stream of events to the log: each ordinal once, in order.
+func checkEvents(t *testing.T, js jetstream.JetStream, url string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), factWaitMax)
+	defer cancel()
+	ledger, disconnect, err := boot.Connect(ctx, boot.Target{Server: url}, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, err := ledger.Head(ctx)
+	if err = errors.Join(err, disconnect()); err != nil {
+		t.Fatal(err)
+	}
+	events := int(head.Events)
+	c, err := js.OrderedConsumer(ctx, relay.Events.Stream, jetstream.OrderedConsumerConfig{HeadersOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.Stop()
+	for ordinal := range events {
+		m, err := all.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			t.Fatalf("ordinal %d of %d: %v", ordinal, events, err)
+		}
+		if got := m.Headers().Get(relay.OrdinalHeader); got != strconv.Itoa(ordinal) {
+			t.Fatalf("ordinal %s stands in place of %d", got, ordinal)
+		}
+	}
+	if s, err := js.Stream(ctx, relay.Events.Stream); err != nil || s.CachedInfo().State.Msgs != uint64(events) {
+		t.Errorf("%d events, and the stream holds %+v: %v", events, s.CachedInfo().State, err)
+	}
 }
 
 // startAll starts the services, and returns the path at which their health is asked.

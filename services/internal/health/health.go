@@ -116,9 +116,32 @@ func (v *View) check() Check {
 			"at position %d, %d events and %.0f seconds behind, of at most %d and %d%s", v.Position, *v.LagEvents, *v.LagSeconds, LagEventsMax, LagSecondsMax, why)
 	}
 	if v.Standby {
-		why = ", folded by another process, for which this one stands by"
+		why = ", kept by another process, for which this one stands by"
 	}
 	return passed(check, "at position %d, %d events behind%s", v.Position, *v.LagEvents, why)
+}
+
+// Relay tells how far one stream of events is, of which View has the name.
+type Relay struct {
+	View
+	// Published counts what this process has published.
+	Published uint64
+	// Held is why nothing is published until an operator says where to go on, and Remedy how; empty where that is not so.
+	Held, Remedy string
+}
+
+// Check judges the stream.
+func (r Relay) Check() Check {
+	check := "relay " + r.View.View
+	if r.Held != "" {
+		return failed(check, r.Remedy, "holds, and publishes nothing: %s", r.Held)
+	}
+	out := r.View.check()
+	out.Check = check
+	if !out.OK && r.Error != "" {
+		out.Remedy = "see that the NATS server runs JetStream, has room for the stream, and takes messages; or leave out the role relay"
+	}
+	return out
 }
 
 // Query is the name under which the views are asked how far they are, with an empty request and an Answer.
