@@ -86,6 +86,12 @@ func (f found) as(c Checkpoint) bool {
 	return f.exists && f.info.Created.Equal(c.Created) && f.info.State.LastSeq >= c.Sequence
 }
 
+// cutBack tells that the stream has lost its newest messages and nothing else, as in a power failure: what is published again has the sequences that
+// it had, and consumers that have had it do not hear it again.
+func (f found) cutBack(c Checkpoint, last place) bool {
+	return f.info.Created.Equal(c.Created) && f.sequence() < c.Sequence && last.Next < c.Next && c.Sequence-f.sequence() == c.Next-last.Next
+}
+
 // judge finds what a stream was last given of a log, from the stream and the last checkpoint. Its position is 0 where only the ordinal is known. Its
 // error is a *HeldError where nobody but an operator can say how to go on.
 func (f Form) judge(s found, c Checkpoint, log uuid.UUID) (place, error) {
@@ -111,6 +117,8 @@ func (f Form) judge(s found, c Checkpoint, log uuid.UUID) (place, error) {
 		return f.judgeGrown(s, c, last)
 	case ours && last.Next >= c.Next:
 		return last, nil // made anew from a copy that holds all
+	case ours && s.cutBack(c, last):
+		return last, nil
 	case s.info.Created.Equal(c.Created):
 		return place{}, held(f.refill(c), "stream %s was set back: it ends at sequence %d, and was filled up to sequence %d, ordinal %s",
 			f.Stream, s.sequence(), c.Sequence, c.last())

@@ -5,8 +5,9 @@
 // that was paused can add what another has added already.
 //
 // Where a relay begins, its checkpoint and the stream say together how far the stream was filled. The checkpoint is written behind the messages, so
-// that the stream may be ahead of it, by one message for each event. Where the stream is behind it, messages were lost, and consumers may have
-// seen them or not: then nothing is published until an operator has said where to go on.
+// that the stream may be ahead of it, by one message for each event. Where the stream has lost its newest messages alone, as in a power failure, the
+// relay goes on after those that are left, and each event gets the sequence that it had. Where more was lost, consumers may have seen it or not:
+// then nothing is published until an operator has said where to go on.
 package relay
 
 import (
@@ -280,6 +281,10 @@ func (s *session) begin(ctx context.Context) error {
 		return fmt.Errorf("ask for the log's head: %w", err)
 	}
 	at, err := form.judge(now, s.checkpoint, s.head.LogID)
+	if err == nil && at.Next < s.checkpoint.Next && !s.standby {
+		s.zap.Warn("the stream has lost its newest messages; they are published again, each with the sequence that it had",
+			zap.Uint64("messages", s.checkpoint.Next-at.Next))
+	}
 	takesUp := s.asked != nil && !s.standby
 	if takesUp {
 		at, err = form.chosen(now, *s.asked, s.head)

@@ -196,14 +196,14 @@ func (f *front) live(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// ready answers 200 where all checks pass and 503 where one fails, and all checks as JSON.
+// ready answers 200 where all checks pass that stand for who asks here, and 503 where one fails, and all checks as JSON.
 func (f *front) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWaitMax)
 	defer cancel()
 	checks := f.check(ctx)
 	status := http.StatusOK
 	for _, c := range checks {
-		if !c.OK {
+		if !c.OK && !c.Beside {
 			status = http.StatusServiceUnavailable
 		}
 	}
@@ -232,7 +232,9 @@ func (f *front) check(ctx context.Context) []health.Check {
 	}
 	checks = append(checks, f.node.status(ctx).Checks()...)
 	for _, r := range f.node.relayed(ctx) {
-		checks = append(checks, r.Check())
+		check := r.Check()
+		check.Beside = f.node.cfg.runs(API)
+		checks = append(checks, check)
 	}
 	return checks
 }

@@ -27,6 +27,8 @@ type Check struct {
 	Found string `json:"found"`
 	// Remedy is what to do; empty where there is nothing to.
 	Remedy string `json:"remedy,omitempty"`
+	// Beside: the process serves those who ask it also where this fails.
+	Beside bool `json:"beside,omitempty"`
 }
 
 func passed(check, format string, args ...any) Check {
