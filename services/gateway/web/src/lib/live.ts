@@ -96,9 +96,10 @@ function hear(message: Message): void {
   }
 }
 
-// move tells of the last fact; an empty ledger has none, and no ordinal.
+// move tells of the last fact. An empty ledger has none: its position is 0, whatever the ordinal.
 function move(to: { position: string; ordinal?: string }): void {
-  const next = { position: Number(to.position), ordinal: Number(to.ordinal ?? -1) };
+  const position = Number(to.position);
+  const next = { position, ordinal: position === 0 ? -1 : Number(to.ordinal ?? -1) };
   if (head.value?.position !== next.position) {
     head.value = next;
   }

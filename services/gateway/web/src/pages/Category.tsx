@@ -26,7 +26,7 @@ export function Category() {
     <>
       <Above code={code} />
       <h1>
-        {categoryTitle(code)} <span class="code">{code}</span>
+        {categoryTitle(code)} {categoryTitle(code) !== code && <span class="code">{code}</span>}
       </h1>
       {below.length > 0 && <Below code={code} below={below} />}
       <SeenBanner />

@@ -25,7 +25,7 @@ export function Donor() {
   return (
     <>
       <h1>
-        {donorTitle(code)} <span class="code">{code}</span>
+        {donorTitle(code)} {donorTitle(code) !== code && <span class="code">{code}</span>}
       </h1>
       <Membership code={code} />
       <SeenBanner />

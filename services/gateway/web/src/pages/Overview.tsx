@@ -1,7 +1,6 @@
 // The first page: how far support has come, from whom, since when, and to what.
 import { useTitle } from "../lib/title.ts";
 import { FilterBar } from "../parts/FilterBar.tsx";
-import { Invented } from "../parts/Invented.tsx";
 import { Measured } from "../parts/Measured.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
 import { ClosedSkies } from "./overview/ClosedSkies.tsx";
@@ -30,7 +29,6 @@ const height = 3600;
 function Figures({ measure: m }: { measure: Measure }) {
   return (
     <>
-      <Invented />
       <Ladder measure={m} />
       <Donors measure={m} />
       <OverTime measure={m} />

@@ -6,6 +6,7 @@ import { head } from "../lib/live.ts";
 import { link, place, view } from "../lib/router.ts";
 import { termsProblem } from "../lib/words.ts";
 import { MeasureBar } from "./FilterBar.tsx";
+import { Invented } from "./Invented.tsx";
 import { EmptyLedger, ErrorNote, Skeleton } from "./States.tsx";
 
 interface Props {
@@ -32,6 +33,7 @@ export function Measured({ height, children }: Props) {
   }
   return (
     <>
+      <Invented />
       <MeasureBar />
       {children(m)}
     </>

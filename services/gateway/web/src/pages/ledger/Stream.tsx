@@ -54,7 +54,7 @@ interface ShipmentResponse extends Shipment {
 function ShipmentHead({ stream }: { stream: string }) {
   const { data: s, error } = useQuery<ShipmentResponse>(`/v1/shipments/${stream}`, {});
   if (!s) {
-    return error ? <ErrorNote problem={error} /> : null;
+    return error && error.code !== "not_found" ? <ErrorNote problem={error} /> : null; // that there are no events says it too
   }
   return (
     <>
@@ -99,7 +99,7 @@ interface PaymentResponse extends Payment {
 function PaymentHead({ stream }: { stream: string }) {
   const { data: p, error } = useQuery<PaymentResponse>(`/v1/payments/${stream}`, {});
   if (!p) {
-    return error ? <ErrorNote problem={error} /> : null;
+    return error && error.code !== "not_found" ? <ErrorNote problem={error} /> : null; // that there are no events says it too
   }
   const sums: [string, string][] = [["Ordered", p.drawn], ["Instructed, not rejected", p.instructed], ["of it not booked", p.instructed_standing], ["Booked", p.booked], ["Charges", p.charges], ["Came back", p.returned]];
   return (

@@ -23,7 +23,7 @@ export function EventList({ held }: { held: Events }) {
     <>
       {error && <ErrorNote problem={error} asOf={events.at(-1)?.ordinal} />}
       {events.length === 0 && !complete && !error && <Skeleton height={400} />}
-      {events.length === 0 && complete && <p class="note">The ledger holds no event of this stream.</p>}
+      {events.length === 0 && complete && <p class="note">The ledger holds no event of this stream. Is it named to the letter, by its kind and UUID?</p>}
       <div class={events.length > longEvents ? "events long" : "events"}>
         {events.map((e) => (
           <Event key={e.event_id} event={e} names={names} />
