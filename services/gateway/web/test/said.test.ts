@@ -7,7 +7,15 @@ import type { LoggedEvent } from "../src/lib/types.ts";
 test("only addresses of the web are links", () => {
   assert.equal(outside(" https://example.org/a b "), "https://example.org/a%20b");
   assert.equal(outside("http://example.org"), "http://example.org/");
-  for (const url of ["javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "file:///etc/passwd", "//example.org", "see the press release", ""]) {
+  for (const url of [
+    "javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "data:text/html,x",
+    "file:///etc/passwd",
+    "//example.org",
+    "see the press release",
+    "",
+  ]) {
     assert.equal(outside(url), undefined, url);
   }
 });
@@ -24,8 +32,16 @@ test("dates are printed as closely as they are known", () => {
 
 test("events name lines and draws of their stream, and who corrects whom", () => {
   const event = (revision: string, said: Record<string, unknown>, corrects: string[] = []): LoggedEvent => ({
-    position: "1", ordinal: "1", stream: "pledge-x", revision, event_id: `id-${revision}`, type: "allied.event.v1.PledgeCommitted", recorded_at: "", error: "",
-    envelope: { kind: "pledge", corrects }, event: said,
+    position: "1",
+    ordinal: "1",
+    stream: "pledge-x",
+    revision,
+    event_id: `id-${revision}`,
+    type: "allied.event.v1.PledgeCommitted",
+    recorded_at: "",
+    error: "",
+    envelope: { kind: "pledge", corrects },
+    event: said,
   });
   const names = namesOf(
     [

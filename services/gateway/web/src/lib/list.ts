@@ -44,7 +44,12 @@ interface Held<Row, Data> {
 }
 
 // useList asks nothing while params are null. A list that does not follow stays as it was read until it is refreshed.
-export function useList<Row, Data extends ListPage>(path: string, params: Params | null, rowsOf: (page: Data) => Row[], how: { follow: boolean }): List<Row, Data> {
+export function useList<Row, Data extends ListPage>(
+  path: string,
+  params: Params | null,
+  rowsOf: (page: Data) => Row[],
+  how: { follow: boolean },
+): List<Row, Data> {
   const url = params ? address(path, params) : "";
   const [turn, setTurn] = useState(0);
   const wanted = useMemo(() => signal(rowsAtFirst), [url]);
@@ -60,20 +65,41 @@ export function useList<Row, Data extends ListPage>(path: string, params: Params
   }, [url, turn]);
   const current = held.url === url;
   return {
-    rows: held.rows, data: held.data, error: current ? held.error : undefined, pending: !current, reading: held.reading, partial: held.next !== "",
-    behind: current && held.data !== undefined && (head.value?.position ?? 0) > Number(held.data.position) && !(how.follow && held.rows.length <= followedRowsMax),
+    rows: held.rows,
+    data: held.data,
+    error: current ? held.error : undefined,
+    pending: !current,
+    reading: held.reading,
+    partial: held.next !== "",
+    behind:
+      current &&
+      held.data !== undefined &&
+      (head.value?.position ?? 0) > Number(held.data.position) &&
+      !(how.follow && held.rows.length <= followedRowsMax),
     more: (rows) => (wanted.value = Math.min(listRowsMax, Math.max(wanted.value, held.rows.length + rows))),
     refresh: () => setTurn((n) => n + 1),
-    path, params: params ?? {},
+    path,
+    params: params ?? {},
   };
 }
 
-async function read<Row, Data extends ListPage>(path: string, params: Params, rowsOf: (page: Data) => Row[], wanted: Signal<number>, follows: boolean, stop: AbortSignal, show: (change: Partial<Held<Row, Data>>) => void): Promise<void> {
+async function read<Row, Data extends ListPage>(
+  path: string,
+  params: Params,
+  rowsOf: (page: Data) => Row[],
+  wanted: Signal<number>,
+  follows: boolean,
+  stop: AbortSignal,
+  show: (change: Partial<Held<Row, Data>>) => void,
+): Promise<void> {
   let rows: Row[] = [];
   let first: Data | undefined;
   let next = "";
   const page = async (limit: number, cursor: string, position: number): Promise<Data> =>
-    get<Data>(address(path, { ...params, limit: Math.min(limit, pageRowsMax), cursor, at_least: position > 0 ? position : undefined }), stop);
+    get<Data>(
+      address(path, { ...params, limit: Math.min(limit, pageRowsMax), cursor, at_least: position > 0 ? position : undefined }),
+      stop,
+    );
   while (!stop.aborted) {
     const asked = Date.now();
     const known = head.value?.position ?? 0;
@@ -102,7 +128,12 @@ async function read<Row, Data extends ListPage>(path: string, params: Params, ro
     }
     const refused = head.value?.position ?? 0;
     const position = first ? Number(first.position) : refused;
-    await until(() => (next !== "" && rows.length < wanted.value) || (follows && rows.length <= followedRowsMax && (head.value?.position ?? 0) > position), stop);
+    await until(
+      () =>
+        (next !== "" && rows.length < wanted.value) ||
+        (follows && rows.length <= followedRowsMax && (head.value?.position ?? 0) > position),
+      stop,
+    );
     await pause(Math.max(0, next && rows.length < wanted.value ? 0 : asked + askMillisecondsMin - Date.now()), stop);
   }
 }

@@ -109,11 +109,21 @@ export function namesOf(events: readonly LoggedEvent[], titleOf: (line: Line) =>
       }
     }
   }
-  return { line: (id) => lines.get(id), drawn: (id) => drawn.get(id), revision: (id) => revisions.get(id), correctedBy: (id) => correcting.get(id) ?? [] };
+  return {
+    line: (id) => lines.get(id),
+    drawn: (id) => drawn.get(id),
+    revision: (id) => revisions.get(id),
+    correctedBy: (id) => correcting.get(id) ?? [],
+  };
 }
 
 function linesOf(event: Record<string, unknown>): (Line | DrawnLine)[] {
-  const found: unknown[] = [event.line, event.contingent, ...list(event.lines), ...list(event.commitments).map((c) => (c as Commitment).line)];
+  const found: unknown[] = [
+    event.line,
+    event.contingent,
+    ...list(event.lines),
+    ...list(event.commitments).map((c) => (c as Commitment).line),
+  ];
   if (typeof event.draw === "string" && typeof event.asset === "string") {
     found.push(event);
   }
@@ -184,7 +194,9 @@ export function isHeading(title: string): boolean {
 
 // dateSaid prints a date of an event, and the source's own words for it.
 export function dateSaid(date: StatedDate): string {
-  return typeof date === "string" ? printDate(date) : `${printDate(date.date ?? "unknown")}${date.as_stated ? ` (as the source puts it: “${date.as_stated}”)` : ""}`;
+  return typeof date === "string"
+    ? printDate(date)
+    : `${printDate(date.date ?? "unknown")}${date.as_stated ? ` (as the source puts it: “${date.as_stated}”)` : ""}`;
 }
 
 // outside is the address of a source where it is one that a browser may go to; everything else is text.

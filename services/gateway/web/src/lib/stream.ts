@@ -38,7 +38,15 @@ async function follow(stream: string, stop: AbortSignal, show: (held: Events) =>
     const asked = Date.now();
     try {
       const known = head.value?.position ?? 0;
-      const page = await get<EventsResponse>(address("/v1/events", { stream, after: after === "0" ? undefined : after, limit: pageEventsMax, at_least: after === "0" ? undefined : known }), stop);
+      const page = await get<EventsResponse>(
+        address("/v1/events", {
+          stream,
+          after: after === "0" ? undefined : after,
+          limit: pageEventsMax,
+          at_least: after === "0" ? undefined : known,
+        }),
+        stop,
+      );
       events.push(...page.events);
       after = page.position;
       show({ events: [...events], complete: page.end, error: undefined });

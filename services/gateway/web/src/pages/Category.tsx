@@ -78,11 +78,13 @@ function Below({ code, below }: { code: string; below: CategoryTerm[] }) {
   const depth = code.split(".").length + 1;
   return (
     <nav class="ways" aria-label="Below this category">
-      {below.filter((c) => c.code.split(".").length === depth).map((c) => (
-        <a key={c.code} href={link(`/category/${c.code}`, { category: "" })}>
-          {c.title}
-        </a>
-      ))}
+      {below
+        .filter((c) => c.code.split(".").length === depth)
+        .map((c) => (
+          <a key={c.code} href={link(`/category/${c.code}`, { category: "" })}>
+            {c.title}
+          </a>
+        ))}
     </nav>
   );
 }
@@ -92,8 +94,9 @@ function UnknownCategory({ code }: { code: string }) {
     <section class="note">
       <h1>No category has the code {code}</h1>
       <p>
-        The ledger's categories, such as MIL.AIRDEF, stand in the filter of <a href={link("/")}>the overview</a>, and are in <a href={link("/category/MIL")}>military support</a>,{" "}
-        <a href={link("/category/FIN")}>financial support</a>, <a href={link("/category/HUM")}>humanitarian support</a> and <a href={link("/category/REC")}>reconstruction</a>.
+        The ledger's categories, such as MIL.AIRDEF, stand in the filter of <a href={link("/")}>the overview</a>, and are in{" "}
+        <a href={link("/category/MIL")}>military support</a>, <a href={link("/category/FIN")}>financial support</a>,{" "}
+        <a href={link("/category/HUM")}>humanitarian support</a> and <a href={link("/category/REC")}>reconstruction</a>.
       </p>
     </section>
   );

@@ -45,7 +45,10 @@ export function Donor() {
             </section>
             <section class="part" aria-labelledby="exceptions-title">
               <h2 id="exceptions-title">To look at</h2>
-              <Exceptions params={{ donor: code, category: view.value.category }} empty={<p>No exception of {donorTitle(code)} is open.</p>} />
+              <Exceptions
+                params={{ donor: code, category: view.value.category }}
+                empty={<p>No exception of {donorTitle(code)} is open.</p>}
+              />
             </section>
           </>
         )}
@@ -104,8 +107,8 @@ function NothingRecorded({ code }: { code: string }) {
     <section class="note">
       <h2>No amount of {donorTitle(code)} is recorded</h2>
       <p>
-        That is not zero. It says that no source of this ledger reported an amount by {donorTitle(code)}, not that it gave nothing. Pledges of undisclosed value, where there
-        are any, stand below.
+        That is not zero. It says that no source of this ledger reported an amount by {donorTitle(code)}, not that it gave nothing. Pledges
+        of undisclosed value, where there are any, stand below.
       </p>
     </section>
   );
@@ -116,7 +119,8 @@ function UnknownDonor({ code }: { code: string }) {
     <section class="note">
       <h1>No donor has the code {code}</h1>
       <p>
-        States have codes of three capital letters, such as POL; institutions have theirs, such as EU-INST. Choose a donor on <a href={link("/")}>the overview</a>.
+        States have codes of three capital letters, such as POL; institutions have theirs, such as EU-INST. Choose a donor on{" "}
+        <a href={link("/")}>the overview</a>.
       </p>
     </section>
   );

@@ -59,7 +59,10 @@ export function Entries() {
                   {data.sums.length > 0 && (
                     <>
                       The {plural(data.total, "entry below adds", "entries below add")} up to{" "}
-                      {data.sums.filter((s) => s.amount !== undefined).length > 1 ? "these figures, which never add to each other" : "this figure"}; the server counted both.{" "}
+                      {data.sums.filter((s) => s.amount !== undefined).length > 1
+                        ? "these figures, which never add to each other"
+                        : "this figure"}
+                      ; the server counted both.{" "}
                     </>
                   )}
                   {params.stream && (
@@ -81,7 +84,11 @@ export function Entries() {
                 total={data.total}
                 nouns={["entry", "entries"]}
                 order="by donor, category, instrument and asset, then as they were recorded"
-                empty={<p>No entry passes. Widen the filters above, or look at the <a href={link("/ledger")}>recorded facts</a>.</p>}
+                empty={
+                  <p>
+                    No entry passes. Widen the filters above, or look at the <a href={link("/ledger")}>recorded facts</a>.
+                  </p>
+                }
                 file="entries"
               />
             </div>
@@ -99,8 +106,20 @@ function question(): Params | null {
   const m = v.asset || v.basis ? { asset: v.asset, basis: v.asset ? basisOf(v.asset) : v.basis } : measure.value;
   return (
     m && {
-      stage: v.stages[0] ?? "committed", basis: m.basis, asset: m.asset, reached: v.mode === "reached", donor: v.donor, group: v.group, beneficiary: text("beneficiary"),
-      category: v.category, instruments: v.instruments, stream: text("stream"), from: v.from, to: v.to, undated: text("undated") === "true", evidence: text("evidence"),
+      stage: v.stages[0] ?? "committed",
+      basis: m.basis,
+      asset: m.asset,
+      reached: v.mode === "reached",
+      donor: v.donor,
+      group: v.group,
+      beneficiary: text("beneficiary"),
+      category: v.category,
+      instruments: v.instruments,
+      stream: text("stream"),
+      from: v.from,
+      to: v.to,
+      undated: text("undated") === "true",
+      evidence: text("evidence"),
     }
   );
 }
@@ -109,7 +128,14 @@ function question(): Params | null {
 function figure(p: Params): string {
   const counted = p.asset ? assetPhrase(String(p.asset)) : `everything ${basisPhrase(String(p.basis))}`;
   const title = stage(String(p.stage)).title;
-  const narrowed = [scope(p), p.evidence && (p.evidence === "claim" ? "claimed, without a signature" : "signed"), p.undated && "on no known day", p.stream && `of one ${kindOf(String(p.stream))}`].filter(Boolean).join("; ");
+  const narrowed = [
+    scope(p),
+    p.evidence && (p.evidence === "claim" ? "claimed, without a signature" : "signed"),
+    p.undated && "on no known day",
+    p.stream && `of one ${kindOf(String(p.stream))}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
   return `${p.reached ? `All that ever reached ${title.toLowerCase()}` : `All that moved what stands ${title.toLowerCase()}`}, in ${counted}${narrowed && ` (${narrowed})`}`;
 }
 
@@ -121,13 +147,35 @@ function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[]
   return [
     { id: "what", header: "Fact", worded: true, value: (e) => `${factTitle(e.type)}: ${e.title}`, cell: (e) => <Fact entry={e} /> },
     {
-      id: "amount", header: asset ? `Amount, ${parseAsset(asset).item || parseAsset(asset).code}` : "Amount", numeric: true, value: (e) => e.amount,
+      id: "amount",
+      header: asset ? `Amount, ${parseAsset(asset).item || parseAsset(asset).code}` : "Amount",
+      numeric: true,
+      value: (e) => e.amount,
       cell: (e) => (e.amount !== undefined && e.asset ? exact(e.amount, e.asset) : <Undisclosed count={e.unknown} />),
     },
     ...(asset ? [] : [{ id: "asset", header: "of", value: (e: LedgerEntry) => e.asset && assetPhrase(e.asset) }]),
-    { id: "donor", header: "Donor", value: (e) => donorTitle(e.donor), cell: (e) => <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a> },
-    { id: "effective", header: "Effective", value: (e) => e.effective.replace(/^until /, ""), cell: (e) => <span class="day">{printDate(e.effective)}</span> },
-    { id: "recorded", header: "Recorded", value: (e) => e.recorded_at, cell: (e) => <time class="day" dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time> },
+    {
+      id: "donor",
+      header: "Donor",
+      value: (e) => donorTitle(e.donor),
+      cell: (e) => <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a>,
+    },
+    {
+      id: "effective",
+      header: "Effective",
+      value: (e) => e.effective.replace(/^until /, ""),
+      cell: (e) => <span class="day">{printDate(e.effective)}</span>,
+    },
+    {
+      id: "recorded",
+      header: "Recorded",
+      value: (e) => e.recorded_at,
+      cell: (e) => (
+        <time class="day" dateTime={e.recorded_at}>
+          {printTime(e.recorded_at)}
+        </time>
+      ),
+    },
     { id: "category", header: "Category", value: (e) => categoryTitle(e.category) },
     { id: "instrument", header: "Instrument", value: (e) => instrumentTitle(e.instrument) },
     ...(at === "handed_over" ? [{ id: "evidence", header: "Evidence", value: (e: LedgerEntry) => e.evidence }] : []),
@@ -145,5 +193,7 @@ function Fact({ entry: e }: { entry: LedgerEntry }) {
 }
 
 function Undisclosed({ count }: { count: string }) {
-  return count === "0" ? null : <span class="unknown">{count.startsWith("-") ? "undisclosed value told" : plural(count, "undisclosed", "undisclosed")}</span>;
+  return count === "0" ? null : (
+    <span class="unknown">{count.startsWith("-") ? "undisclosed value told" : plural(count, "undisclosed", "undisclosed")}</span>
+  );
 }

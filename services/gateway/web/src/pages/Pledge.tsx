@@ -31,8 +31,8 @@ export function Pledge() {
       {error && <ErrorNote problem={error} asOf={data.ordinal} />}
       <Head pledge={data} />
       <nav class="ways" aria-label="On this page">
-        <a href="#books">How far it came</a> <a href="#lines">{plural(data.lines.length, "line", "lines")}</a> <a href="#shipments">Shipments</a> <a href="#payments">Payments</a>{" "}
-        <a href="#events">What was recorded</a>
+        <a href="#books">How far it came</a> <a href="#lines">{plural(data.lines.length, "line", "lines")}</a>{" "}
+        <a href="#shipments">Shipments</a> <a href="#payments">Payments</a> <a href="#events">What was recorded</a>
       </nav>
       <section class="part" id="books" aria-labelledby="books-title">
         <h2 id="books-title">How far it came</h2>
@@ -49,7 +49,10 @@ export function Pledge() {
       </section>
       <section class="part" id="shipments" aria-labelledby="shipments-title">
         <h2 id="shipments-title">Shipments</h2>
-        <Shipments params={{ pledge: data.stream }} empty={<p>No shipment draws on this pledge. What is handed over nevertheless was claimed by outside data.</p>} />
+        <Shipments
+          params={{ pledge: data.stream }}
+          empty={<p>No shipment draws on this pledge. What is handed over nevertheless was claimed by outside data.</p>}
+        />
       </section>
       <section class="part" id="payments" aria-labelledby="payments-title">
         <h2 id="payments-title">Payments</h2>
@@ -58,7 +61,8 @@ export function Pledge() {
       <section class="part" id="events" aria-labelledby="events-title">
         <h2 id="events-title">What was recorded, in order</h2>
         <p class="quiet">
-          {plural(data.events, "fact concerns", "facts concern")} this pledge. Those of its own stream stand here, and those of its shipments and payments on their pages.
+          {plural(data.events, "fact concerns", "facts concern")} this pledge. Those of its own stream stand here, and those of its
+          shipments and payments on their pages.
         </p>
         <EventList held={held} />
       </section>
@@ -94,7 +98,13 @@ function Head({ pledge: p }: { pledge: PledgeResponse }) {
       </div>
       <div>
         <dt>Days</dt>
-        <dd>{p.first === undefined ? "not known" : p.first === p.last ? printDate(p.first) : `${printDate(p.first)} to ${printDate(p.last ?? p.first)}`}</dd>
+        <dd>
+          {p.first === undefined
+            ? "not known"
+            : p.first === p.last
+              ? printDate(p.first)
+              : `${printDate(p.first)} to ${printDate(p.last ?? p.first)}`}
+        </dd>
       </div>
       {p.unknown !== "0" && (
         <div>

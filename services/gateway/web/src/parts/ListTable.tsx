@@ -26,7 +26,17 @@ interface Props<Row extends object, Data extends ListPage> {
 
 const loadingHeight = 320;
 
-export function ListTable<Row extends object, Data extends ListPage>({ list, caption, columns, total, nouns, empty, order, file, next = "more" }: Props<Row, Data>) {
+export function ListTable<Row extends object, Data extends ListPage>({
+  list,
+  caption,
+  columns,
+  total,
+  nouns,
+  empty,
+  order,
+  file,
+  next = "more",
+}: Props<Row, Data>) {
   const { rows, data, error, pending } = list;
   if (!data) {
     return error ? <ErrorNote problem={error} /> : <Skeleton height={loadingHeight} />;
@@ -37,7 +47,12 @@ export function ListTable<Row extends object, Data extends ListPage>({ list, cap
       {rows.length === 0 ? (
         <div class="note">{empty}</div>
       ) : (
-        <DataTable caption={caption} columns={columns} rows={rows} listed={{ total: total === undefined ? undefined : Number(total), partial: list.partial }} />
+        <DataTable
+          caption={caption}
+          columns={columns}
+          rows={rows}
+          listed={{ total: total === undefined ? undefined : Number(total), partial: list.partial }}
+        />
       )}
       <More list={list} total={total} nouns={nouns} next={next} />
       <p class="meta">
@@ -72,7 +87,17 @@ export function ListTable<Row extends object, Data extends ListPage>({ list, cap
 }
 
 // More tells how much is read, and reads on.
-function More<Row, Data extends ListPage>({ list, total, nouns, next }: { list: List<Row, Data>; total: string | undefined; nouns: [string, string]; next: string }) {
+function More<Row, Data extends ListPage>({
+  list,
+  total,
+  nouns,
+  next,
+}: {
+  list: List<Row, Data>;
+  total: string | undefined;
+  nouns: [string, string];
+  next: string;
+}) {
   const read = list.rows.length;
   if (read === 0) {
     return null;
@@ -82,7 +107,11 @@ function More<Row, Data extends ListPage>({ list, total, nouns, next }: { list: 
   return (
     <p class="more" role="status">
       <span>
-        {!list.partial ? plural(read, ...nouns) : total === undefined ? `The first ${plural(read, ...nouns)}` : `The first ${printCount(read)} of ${plural(total, ...nouns)}`}
+        {!list.partial
+          ? plural(read, ...nouns)
+          : total === undefined
+            ? `The first ${plural(read, ...nouns)}`
+            : `The first ${printCount(read)} of ${plural(total, ...nouns)}`}
         {list.reading && ", reading more…"}
       </span>
       {list.partial && room > 0 && (

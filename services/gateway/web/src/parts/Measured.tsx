@@ -25,7 +25,13 @@ export function Measured({ height, children }: Props) {
     return <Nothing what={`The address asks for the asset “${asset}”, which is none.`} />;
   }
   if (!m && candidates.value) {
-    return <Nothing what={basis ? `No donor has a figure on the basis “${basis}”.` : "The facts that are recorded so far say nothing of what donors give."} />;
+    return (
+      <Nothing
+        what={
+          basis ? `No donor has a figure on the basis “${basis}”.` : "The facts that are recorded so far say nothing of what donors give."
+        }
+      />
+    );
   }
   if (!m) {
     const problem = termsProblem.value ?? measureProblem.value;
@@ -44,7 +50,12 @@ function Nothing({ what }: { what: string }) {
   const first = candidates.value?.[0];
   return (
     <p class="note" role="alert">
-      {what} {first ? <a href={link(place.value.pathname, { asset: "", basis: "" })}>Show {assetPhrase(first.asset)}</a> : <a href={link("/ledger")}>Show the recorded facts</a>}
+      {what}{" "}
+      {first ? (
+        <a href={link(place.value.pathname, { asset: "", basis: "" })}>Show {assetPhrase(first.asset)}</a>
+      ) : (
+        <a href={link("/ledger")}>Show the recorded facts</a>
+      )}
     </p>
   );
 }

@@ -28,7 +28,15 @@ export function Journal() {
   const text = (name: string) => place.value.searchParams.get(name) ?? "";
   const before = /^\d+$/.test(text("before")) ? text("before") : "";
   const since = /^\d+$/.test(text("since")) ? text("since") : "";
-  const params = { kind: text("kind"), donor: v.donor, group: v.group, category: v.category, type: text("type"), text: text("text"), before };
+  const params = {
+    kind: text("kind"),
+    donor: v.donor,
+    group: v.group,
+    category: v.category,
+    type: text("type"),
+    text: text("text"),
+    before,
+  };
   const list = useList<JournalEvent, JournalResponse>("/v1/journal", params, (page) => page.events, { follow: false });
   const [turn, setTurn] = useState(0);
   const columns = useMemo(() => columnsOf(since), [since]);
@@ -45,8 +53,20 @@ export function Journal() {
       <h1>Recorded facts</h1>
       <p class="under">A fact is never edited or deleted. What was wrong is corrected by a further fact, and both stay readable.</p>
       <FilterBar label="Which facts" without={["stage", "instrument", "from", "mode"]} also={own}>
-        <Choice label="Kind" name="kind" value={params.kind} none="All kinds" options={kinds.map((k) => ({ value: k, title: `of ${k}s` }))} />
-        <Choice label="What" name="type" value={params.type.slice(params.type.lastIndexOf(".") + 1)} none="All that happened" options={factTypes.map((t) => ({ value: t, title: factTitle(t) }))} />
+        <Choice
+          label="Kind"
+          name="kind"
+          value={params.kind}
+          none="All kinds"
+          options={kinds.map((k) => ({ value: k, title: `of ${k}s` }))}
+        />
+        <Choice
+          label="What"
+          name="type"
+          value={params.type.slice(params.type.lastIndexOf(".") + 1)}
+          none="All that happened"
+          options={factTypes.map((t) => ({ value: t, title: factTitle(t) }))}
+        />
         <Search />
         <Before value={before} />
       </FilterBar>
@@ -103,7 +123,14 @@ function Before({ value }: { value: string }) {
   return (
     <label class="before">
       <span>Before fact</span>
-      <input type="text" inputMode="numeric" pattern="\d*" maxLength={15} value={value} onChange={(e) => e.currentTarget.checkValidity() && change({ before: e.currentTarget.value })} />
+      <input
+        type="text"
+        inputMode="numeric"
+        pattern="\d*"
+        maxLength={15}
+        value={value}
+        onChange={(e) => e.currentTarget.checkValidity() && change({ before: e.currentTarget.value })}
+      />
     </label>
   );
 }
@@ -163,16 +190,50 @@ function address(patch: Record<string, string>): string {
 }
 
 function columnsOf(since: string): Column<JournalEvent>[] {
-  const marks = (e: JournalEvent) => [...(since !== "" && BigInt(e.ordinal) > BigInt(since) ? ["new"] : []), ...(e.corrects.length > 0 ? ["corrects"] : []), ...e.flags];
+  const marks = (e: JournalEvent) => [
+    ...(since !== "" && BigInt(e.ordinal) > BigInt(since) ? ["new"] : []),
+    ...(e.corrects.length > 0 ? ["corrects"] : []),
+    ...e.flags,
+  ];
   return [
     { id: "ordinal", header: "Fact", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },
-    { id: "what", header: "What happened", worded: true, value: (e) => `${factTitle(e.type)}: ${e.title}`, cell: (e) => <What event={e} /> },
-    { id: "donor", header: "Donor", value: (e) => donorTitle(e.donor === "_" ? "" : e.donor), cell: (e) => (e.donor === "" || e.donor === "_" ? "" : <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a>) },
+    {
+      id: "what",
+      header: "What happened",
+      worded: true,
+      value: (e) => `${factTitle(e.type)}: ${e.title}`,
+      cell: (e) => <What event={e} />,
+    },
+    {
+      id: "donor",
+      header: "Donor",
+      value: (e) => donorTitle(e.donor === "_" ? "" : e.donor),
+      cell: (e) => (e.donor === "" || e.donor === "_" ? "" : <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a>),
+    },
     { id: "amounts", header: "Amounts", value: (e) => amounts(e).join("; "), cell: (e) => <Amounts event={e} /> },
-    { id: "effective", header: "Effective", value: (e) => e.effective.replace(/^until /, ""), cell: (e) => <span class="day">{printDate(e.effective)}</span> },
-    { id: "recorded", header: "Recorded", value: (e) => e.recorded_at, cell: (e) => <time class="day" dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time> },
+    {
+      id: "effective",
+      header: "Effective",
+      value: (e) => e.effective.replace(/^until /, ""),
+      cell: (e) => <span class="day">{printDate(e.effective)}</span>,
+    },
+    {
+      id: "recorded",
+      header: "Recorded",
+      value: (e) => e.recorded_at,
+      cell: (e) => (
+        <time class="day" dateTime={e.recorded_at}>
+          {printTime(e.recorded_at)}
+        </time>
+      ),
+    },
     { id: "marks", header: "Marks", value: (e) => marks(e).join(", "), cell: (e) => <Flags flags={marks(e)} /> },
-    { id: "categories", header: "Category", value: (e) => e.categories.map(categoryTitle).join(", "), cell: (e) => <Categories codes={e.categories} /> },
+    {
+      id: "categories",
+      header: "Category",
+      value: (e) => e.categories.map(categoryTitle).join(", "),
+      cell: (e) => <Categories codes={e.categories} />,
+    },
     { id: "actor", header: "Who says so", hint: "A claim: the ledger has not verified it", value: (e) => e.actor },
     { id: "reason", header: "Reason", value: (e) => e.reason },
   ];
@@ -211,7 +272,12 @@ function Amounts({ event: e }: { event: JournalEvent }) {
     <span title={all.length > amountsShown ? all.join("; ") : undefined}>
       {all.slice(0, amountsShown).join("; ")}
       {all.length > amountsShown && ` and ${all.length - amountsShown} more`}
-      {e.unknown !== "0" && <span class="unknown">{all.length > 0 && "; "}{plural(e.unknown, "undisclosed", "undisclosed")}</span>}
+      {e.unknown !== "0" && (
+        <span class="unknown">
+          {all.length > 0 && "; "}
+          {plural(e.unknown, "undisclosed", "undisclosed")}
+        </span>
+      )}
     </span>
   );
 }

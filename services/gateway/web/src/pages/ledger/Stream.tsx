@@ -24,7 +24,8 @@ export function Stream({ stream }: { stream: string }) {
   const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}${title && `: ${title}`}`;
   useTitle(name);
   useEffect(() => {
-    if (kind === "pledge") { // a pledge has a page of its own
+    if (kind === "pledge") {
+      // a pledge has a page of its own
       go(streamLink(stream) + place.value.hash, { replace: true });
     }
   }, [kind, stream]);
@@ -62,7 +63,9 @@ function ShipmentHead({ stream }: { stream: string }) {
       <dl class="head">
         <Ends donor={s.donor} beneficiary={s.beneficiary} />
         <Term name="Status">{spelt(s.status)}</Term>
-        <Term name="Days"><Days first={s.first} last={s.last} /></Term>
+        <Term name="Days">
+          <Days first={s.first} last={s.last} />
+        </Term>
         <Term name="From, to">{[s.dispatched_from, s.handed_over_at || s.arrived_at].filter(Boolean).join(" → ") || "not told"}</Term>
         <Term name="Received">{received(s)}</Term>
         <Term name="Manifest">{s.manifest_hash ? <code>{s.manifest_hash}</code> : <span class="unknown">none</span>}</Term>
@@ -72,19 +75,27 @@ function ShipmentHead({ stream }: { stream: string }) {
         {s.lines.map((l) => (
           <section key={l.draw} class="line">
             <h3>
-              {categoryTitle(l.category)}, {instrumentTitle(l.instrument)}, from <a href={`${streamLink(l.pledge)}#line-${l.allocation}`}>its pledge</a>
+              {categoryTitle(l.category)}, {instrumentTitle(l.instrument)}, from{" "}
+              <a href={`${streamLink(l.pledge)}#line-${l.allocation}`}>its pledge</a>
             </h3>
             <ul class="besides">
               {l.rungs.map((r) => (
                 <li key={`${r.stage} ${r.asset}`}>
-                  {stage(r.stage).title}: {r.reached === undefined ? "reached, with no amount that could be counted" : `${amountSaid(r.reached, r.asset)} ever reached, ${amountSaid(r.standing ?? "0", r.asset)} standing now`}
-                  {r.over !== undefined && /[1-9]/.test(r.over) && <span class="unknown">; {amountSaid(r.over, r.asset)} beyond the stage before</span>}
+                  {stage(r.stage).title}:{" "}
+                  {r.reached === undefined
+                    ? "reached, with no amount that could be counted"
+                    : `${amountSaid(r.reached, r.asset)} ever reached, ${amountSaid(r.standing ?? "0", r.asset)} standing now`}
+                  {r.over !== undefined && /[1-9]/.test(r.over) && (
+                    <span class="unknown">; {amountSaid(r.over, r.asset)} beyond the stage before</span>
+                  )}
                 </li>
               ))}
             </ul>
           </section>
         ))}
-        <p class="meta">As of fact {printCount(s.ordinal)}, position {s.position}.</p>
+        <p class="meta">
+          As of fact {printCount(s.ordinal)}, position {s.position}.
+        </p>
       </section>
     </>
   );
@@ -101,15 +112,30 @@ function PaymentHead({ stream }: { stream: string }) {
   if (!p) {
     return error && error.code !== "not_found" ? <ErrorNote problem={error} /> : null; // that there are no events says it too
   }
-  const sums: [string, string][] = [["Ordered", p.drawn], ["Instructed, not rejected", p.instructed], ["of it not booked", p.instructed_standing], ["Booked", p.booked], ["Charges", p.charges], ["Came back", p.returned]];
+  const sums: [string, string][] = [
+    ["Ordered", p.drawn],
+    ["Instructed, not rejected", p.instructed],
+    ["of it not booked", p.instructed_standing],
+    ["Booked", p.booked],
+    ["Charges", p.charges],
+    ["Came back", p.returned],
+  ];
   return (
     <>
       {error && <ErrorNote problem={error} asOf={p.ordinal} />}
       <dl class="head">
         <Ends donor={p.donor} beneficiary={p.beneficiary} />
-        <Term name="Status">{spelt(p.status)}{p.accepted && p.status !== "booked" && ", accepted by the bank, which is not booked"}</Term>
-        <Term name="Days"><Days first={p.first} last={p.last} /></Term>
-        <Term name="For">{categoryTitle(p.category)}, {instrumentTitle(p.instrument)}, from <a href={`${streamLink(p.pledge)}#line-${p.allocation}`}>its pledge</a></Term>
+        <Term name="Status">
+          {spelt(p.status)}
+          {p.accepted && p.status !== "booked" && ", accepted by the bank, which is not booked"}
+        </Term>
+        <Term name="Days">
+          <Days first={p.first} last={p.last} />
+        </Term>
+        <Term name="For">
+          {categoryTitle(p.category)}, {instrumentTitle(p.instrument)}, from{" "}
+          <a href={`${streamLink(p.pledge)}#line-${p.allocation}`}>its pledge</a>
+        </Term>
         {p.debtor?.name && <Term name="Payer">{p.debtor.name}</Term>}
         {p.creditor?.name && <Term name="Payee">{p.creditor.name}</Term>}
         {p.point && <Term name="Stands at">{spelt(p.point)}</Term>}
@@ -120,11 +146,17 @@ function PaymentHead({ stream }: { stream: string }) {
         <h2 id="sums-title">What the bank did, in {assetPhrase(p.asset)}</h2>
         <dl class="head">
           {sums.map(([name, amount]) => (
-            <Term key={name} name={name}>{amountSaid(amount, p.asset)}</Term>
+            <Term key={name} name={name}>
+              {amountSaid(amount, p.asset)}
+            </Term>
           ))}
-          {p.booked_as && p.booked_as.asset !== p.asset && <Term name="Booked as">{amountSaid(p.booked_as.amount, p.booked_as.asset)}</Term>}
+          {p.booked_as && p.booked_as.asset !== p.asset && (
+            <Term name="Booked as">{amountSaid(p.booked_as.amount, p.booked_as.asset)}</Term>
+          )}
         </dl>
-        <p class="meta">As of fact {printCount(p.ordinal)}, position {p.position}.</p>
+        <p class="meta">
+          As of fact {printCount(p.ordinal)}, position {p.position}.
+        </p>
       </section>
     </>
   );
@@ -133,7 +165,9 @@ function PaymentHead({ stream }: { stream: string }) {
 function Ends({ donor, beneficiary }: { donor: string; beneficiary: string }) {
   return (
     <>
-      <Term name="From"><a href={link(`/donor/${donor}`, { donor: "" })}>{donorTitle(donor)}</a></Term>
+      <Term name="From">
+        <a href={link(`/donor/${donor}`, { donor: "" })}>{donorTitle(donor)}</a>
+      </Term>
       <Term name="To">{donorTitle(beneficiary)}</Term>
     </>
   );

@@ -49,10 +49,30 @@ function rowsOf(sums: readonly SumRow[]): Row[] {
 
 function columnsOf(m: Measure): Column<Row>[] {
   return [
-    { id: "category", header: "Category", worded: true, value: (r) => categoryTitle(r.category), cell: (r) => <a href={link(`/category/${r.category}`, { category: "" })}>{categoryTitle(r.category)}</a> },
+    {
+      id: "category",
+      header: "Category",
+      worded: true,
+      value: (r) => categoryTitle(r.category),
+      cell: (r) => <a href={link(`/category/${r.category}`, { category: "" })}>{categoryTitle(r.category)}</a>,
+    },
     ...rungs.map((at): Column<Row> => ({
-      id: at, header: stage(at).title, numeric: true, value: (r) => r.at.get(at)?.amount,
-      cell: (r) => (r.at.has(at) ? <Amount amount={r.at.get(at)!.amount} asset={m.asset} unknown={r.at.get(at)!.unknown} full href={entriesLink(m, { stage: at, category: r.category })} /> : ""),
+      id: at,
+      header: stage(at).title,
+      numeric: true,
+      value: (r) => r.at.get(at)?.amount,
+      cell: (r) =>
+        r.at.has(at) ? (
+          <Amount
+            amount={r.at.get(at)!.amount}
+            asset={m.asset}
+            unknown={r.at.get(at)!.unknown}
+            full
+            href={entriesLink(m, { stage: at, category: r.category })}
+          />
+        ) : (
+          ""
+        ),
     })),
   ];
 }

@@ -19,12 +19,14 @@ export function Exceptions({ params, empty }: { params: Params; empty: Component
     <>
       {list.data && list.rows.length > 0 && (
         <ul class="summary">
-          {list.data.summary.filter((s) => s.open !== "0").map((s) => (
-            <li key={s.kind}>
-              <strong>{plural(s.open, spelt(s.kind), spelt(s.kind))}</strong>: {exceptionMeaning(s.kind)}
-              {s.amounts.length > 0 && <> ({s.amounts.map((a) => `${printShort(a.amount)} ${assetPhrase(a.asset)}`).join("; ")})</>}
-            </li>
-          ))}
+          {list.data.summary
+            .filter((s) => s.open !== "0")
+            .map((s) => (
+              <li key={s.kind}>
+                <strong>{plural(s.open, spelt(s.kind), spelt(s.kind))}</strong>: {exceptionMeaning(s.kind)}
+                {s.amounts.length > 0 && <> ({s.amounts.map((a) => `${printShort(a.amount)} ${assetPhrase(a.asset)}`).join("; ")})</>}
+              </li>
+            ))}
         </ul>
       )}
       <ListTable
@@ -45,8 +47,19 @@ function columnsOf(): Column<Exception>[] {
   return [
     { id: "kind", header: "What", value: (x) => x.kind, cell: (x) => <span title={exceptionMeaning(x.kind)}>{spelt(x.kind)}</span> },
     { id: "recorded", header: "Recorded", value: (x) => x.recorded, cell: (x) => <span class="day">{printDate(x.recorded)}</span> },
-    { id: "open", header: "Open", numeric: true, value: (x) => x.open_amount, cell: (x) => (x.open_amount === undefined ? "" : <Amount amount={x.open_amount} asset={x.asset} />) },
-    { id: "asset", header: "of", value: (x) => x.asset && assetPhrase(x.asset), cell: (x) => (x.asset ? <span title={assetPhrase(x.asset)}>{parseAsset(x.asset).item || parseAsset(x.asset).code}</span> : "") },
+    {
+      id: "open",
+      header: "Open",
+      numeric: true,
+      value: (x) => x.open_amount,
+      cell: (x) => (x.open_amount === undefined ? "" : <Amount amount={x.open_amount} asset={x.asset} />),
+    },
+    {
+      id: "asset",
+      header: "of",
+      value: (x) => x.asset && assetPhrase(x.asset),
+      cell: (x) => (x.asset ? <span title={assetPhrase(x.asset)}>{parseAsset(x.asset).item || parseAsset(x.asset).code}</span> : ""),
+    },
     { id: "category", header: "Category", value: (x) => x.category && categoryTitle(x.category) },
     { id: "cause", header: "Cause", value: (x) => x.cause },
     { id: "detail", header: "Why", worded: true, value: (x) => spelt(x.detail) },

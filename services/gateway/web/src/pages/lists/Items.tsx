@@ -53,8 +53,21 @@ function columnsOf(): Column<Row>[] {
     { id: "item", header: "Item", worded: true, value: (r) => parseAsset(r.asset).item },
     { id: "unit", header: "Unit", value: (r) => parseAsset(r.asset).code },
     ...rungs.map((at): Column<Row> => ({
-      id: at, header: stage(at).title, numeric: true, value: (r) => r.at.get(at)?.amount,
-      cell: (r) => (r.at.has(at) ? <Amount amount={r.at.get(at)!.amount} asset={r.asset} full href={entriesLink({ basis: quantityBasis, asset: r.asset }, { stage: at })} /> : ""),
+      id: at,
+      header: stage(at).title,
+      numeric: true,
+      value: (r) => r.at.get(at)?.amount,
+      cell: (r) =>
+        r.at.has(at) ? (
+          <Amount
+            amount={r.at.get(at)!.amount}
+            asset={r.asset}
+            full
+            href={entriesLink({ basis: quantityBasis, asset: r.asset }, { stage: at })}
+          />
+        ) : (
+          ""
+        ),
     })),
   ];
 }

@@ -19,30 +19,75 @@ interface Props {
 
 export function Shipments({ params, empty }: Props) {
   const list = useList<Shipment, ShipmentsResponse>("/v1/shipments", params, (page) => page.shipments, { follow: true });
-  return <ListTable list={list} caption="Shipments and what they carry" columns={shipmentColumns} total={list.data?.total} nouns={["shipment", "shipments"]} order="by first day" empty={empty} file="shipments" />;
+  return (
+    <ListTable
+      list={list}
+      caption="Shipments and what they carry"
+      columns={shipmentColumns}
+      total={list.data?.total}
+      nouns={["shipment", "shipments"]}
+      order="by first day"
+      empty={empty}
+      file="shipments"
+    />
+  );
 }
 
 export function Payments({ params, empty }: Props) {
   const list = useList<Payment, PaymentsResponse>("/v1/payments", params, (page) => page.payments, { follow: true });
-  return <ListTable list={list} caption="Payments and what the bank did" columns={paymentColumns} total={list.data?.total} nouns={["payment", "payments"]} order="by first day" empty={empty} file="payments" />;
+  return (
+    <ListTable
+      list={list}
+      caption="Payments and what the bank did"
+      columns={paymentColumns}
+      total={list.data?.total}
+      nouns={["payment", "payments"]}
+      order="by first day"
+      empty={empty}
+      file="payments"
+    />
+  );
 }
 
 const shipmentColumns: Column<Shipment>[] = [
-  { id: "title", header: "Shipment", worded: true, value: (s) => s.title || "Untitled shipment", cell: (s) => <a href={streamLink(s.stream)}>{s.title || "Untitled shipment"}</a> },
+  {
+    id: "title",
+    header: "Shipment",
+    worded: true,
+    value: (s) => s.title || "Untitled shipment",
+    cell: (s) => <a href={streamLink(s.stream)}>{s.title || "Untitled shipment"}</a>,
+  },
   { id: "status", header: "Status", value: (s) => spelt(s.status) },
   { id: "days", header: "Days", value: (s) => s.first, cell: (s) => <Days first={s.first} last={s.last} /> },
-  ...(["dispatched", "handed_over"] as const).map((at): Column<Shipment> => ({ id: at, header: stage(at).title, value: (s) => rungs(s, at), cell: (s) => <span class="day">{rungs(s, at)}</span> })),
+  ...(["dispatched", "handed_over"] as const).map((at): Column<Shipment> => ({
+    id: at,
+    header: stage(at).title,
+    value: (s) => rungs(s, at),
+    cell: (s) => <span class="day">{rungs(s, at)}</span>,
+  })),
   { id: "places", header: "From, to", value: (s) => [s.dispatched_from, s.handed_over_at || s.arrived_at].filter(Boolean).join(" → ") },
   { id: "received", header: "Received", value: received },
-  { id: "discrepancies", header: "Wrong", hint: "Discrepancies: what came and is not what was sent", numeric: true, value: (s) => String(s.discrepancy_count), cell: (s) => (s.discrepancy_count === 0 ? "none" : <span class="unknown">{s.discrepancy_count}</span>) },
+  {
+    id: "discrepancies",
+    header: "Wrong",
+    hint: "Discrepancies: what came and is not what was sent",
+    numeric: true,
+    value: (s) => String(s.discrepancy_count),
+    cell: (s) => (s.discrepancy_count === 0 ? "none" : <span class="unknown">{s.discrepancy_count}</span>),
+  },
 ];
 
 function rungs(s: Shipment, at: string): string {
-  return s.rungs.filter((r) => r.stage === at).map(amountOf).join("; ");
+  return s.rungs
+    .filter((r) => r.stage === at)
+    .map(amountOf)
+    .join("; ");
 }
 
 function amountOf(r: ShipmentRung): string {
-  return r.reached === undefined ? "amount not known" : `${exact(r.reached, r.asset)} ${parseAsset(r.asset).item || parseAsset(r.asset).code}`;
+  return r.reached === undefined
+    ? "amount not known"
+    : `${exact(r.reached, r.asset)} ${parseAsset(r.asset).item || parseAsset(r.asset).code}`;
 }
 
 export function received(s: { point: string; evidence: string; signatory: string }): string {
@@ -60,8 +105,20 @@ const paymentColumns: Column<Payment>[] = [
   { id: "asset", header: "Counted in", value: (p) => assetPhrase(p.asset) },
   { id: "instructed", header: "Instructed", numeric: true, value: (p) => p.instructed, cell: (p) => exact(p.instructed, p.asset) },
   { id: "booked", header: "Booked", numeric: true, value: (p) => p.booked, cell: (p) => exact(p.booked, p.asset) },
-  { id: "charges", header: "Charges", numeric: true, value: (p) => p.charges, cell: (p) => (isZero(p.charges) ? "" : exact(p.charges, p.asset)) },
-  { id: "returned", header: "Came back", numeric: true, value: (p) => p.returned, cell: (p) => (isZero(p.returned) ? "" : exact(p.returned, p.asset)) },
+  {
+    id: "charges",
+    header: "Charges",
+    numeric: true,
+    value: (p) => p.charges,
+    cell: (p) => (isZero(p.charges) ? "" : exact(p.charges, p.asset)),
+  },
+  {
+    id: "returned",
+    header: "Came back",
+    numeric: true,
+    value: (p) => p.returned,
+    cell: (p) => (isZero(p.returned) ? "" : exact(p.returned, p.asset)),
+  },
   { id: "point", header: "Stands at", value: (p) => spelt(p.point) },
   { id: "bank", header: "Bank's reference", value: (p) => p.bank_reference },
 ];
@@ -71,5 +128,13 @@ function payee(p: Payment): string {
 }
 
 export function Days({ first, last }: { first: string | undefined; last: string | undefined }) {
-  return <span class="day">{first === undefined ? "not known" : first === last || last === undefined ? printDate(first) : `${printDate(first)} to ${printDate(last)}`}</span>;
+  return (
+    <span class="day">
+      {first === undefined
+        ? "not known"
+        : first === last || last === undefined
+          ? printDate(first)
+          : `${printDate(first)} to ${printDate(last)}`}
+    </span>
+  );
 }

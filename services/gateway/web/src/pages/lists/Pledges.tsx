@@ -49,15 +49,34 @@ function columnsOf(asset: string, donors: boolean): Column<Pledge>[] {
   return [
     { id: "title", header: "Pledge", worded: true, value: titleOf, cell: (p) => <a href={streamLink(p.stream)}>{titleOf(p)}</a> },
     ...(donors ? [{ id: "donor", header: "Donor", value: (p: Pledge) => donorTitle(p.donor) }] : []),
-    { id: "first", header: "First day", value: (p) => p.first, cell: (p) => (p.first ? <span class="day">{printDate(p.first)}</span> : <span class="quiet">not known</span>) },
+    {
+      id: "first",
+      header: "First day",
+      value: (p) => p.first,
+      cell: (p) => (p.first ? <span class="day">{printDate(p.first)}</span> : <span class="quiet">not known</span>),
+    },
     { id: "status", header: "Status", value: (p) => p.status },
     ...rungs.map((at): Column<Pledge> => ({
-      id: at, header: stage(at).title, numeric: true, value: (p) => reached(p, at),
+      id: at,
+      header: stage(at).title,
+      numeric: true,
+      value: (p) => reached(p, at),
       cell: (p) => (reached(p, at) === undefined ? "" : <Amount amount={reached(p, at)} asset={asset} />),
     })),
-    { id: "unknown", header: "Undisclosed", hint: "Values that are undisclosed, over all stages and bases", numeric: true, value: (p) => p.unknown, cell: (p) => (p.unknown === "0" ? "" : <span class="unknown">{p.unknown}</span>) },
     {
-      id: "over", header: "Beyond a cap", hint: "What stands beyond what the stage before gave", value: (p) => over(p)[0]?.amount, numeric: true,
+      id: "unknown",
+      header: "Undisclosed",
+      hint: "Values that are undisclosed, over all stages and bases",
+      numeric: true,
+      value: (p) => p.unknown,
+      cell: (p) => (p.unknown === "0" ? "" : <span class="unknown">{p.unknown}</span>),
+    },
+    {
+      id: "over",
+      header: "Beyond a cap",
+      hint: "What stands beyond what the stage before gave",
+      value: (p) => over(p)[0]?.amount,
+      numeric: true,
       cell: (p) => over(p).map((o) => <Amount key={o.account} amount={o.amount} asset={o.asset} />),
     },
     { id: "flags", header: "Flags", value: (p) => p.flags.join(", "), cell: (p) => <Flags flags={p.flags} /> },
@@ -66,7 +85,10 @@ function columnsOf(asset: string, donors: boolean): Column<Pledge>[] {
 }
 
 export function titleOf(p: { title: string; stream: string; lines?: { category: string }[] }): string {
-  return p.title || (p.lines?.[0] ? categoryTitle(p.lines[0].category) : `Untitled pledge ${p.stream.slice("pledge-".length, "pledge-".length + 8)}`);
+  return (
+    p.title ||
+    (p.lines?.[0] ? categoryTitle(p.lines[0].category) : `Untitled pledge ${p.stream.slice("pledge-".length, "pledge-".length + 8)}`)
+  );
 }
 
 // others are the assets that the table does not show, in short.

@@ -62,12 +62,39 @@ function rowsOf(stages: readonly string[], reached: BalancesResponse | undefined
 
 function columnsOf(m: Measure): Column<Row>[] {
   const cell = (row: SumRow | undefined, mode: "reached" | "standing", at: string) =>
-    row ? <Amount amount={row.amount} asset={m.asset} unknown={row.unknown} full href={entriesLink(m, { stage: at, mode, ...(mode === "standing" ? always : {}) })} /> : <span class="quiet">not reported</span>;
+    row ? (
+      <Amount
+        amount={row.amount}
+        asset={m.asset}
+        unknown={row.unknown}
+        full
+        href={entriesLink(m, { stage: at, mode, ...(mode === "standing" ? always : {}) })}
+      />
+    ) : (
+      <span class="quiet">not reported</span>
+    );
   const code = parseAsset(m.asset).item || parseAsset(m.asset).code;
   return [
-    { id: "stage", header: "Stage", value: (r) => stage(r.stage).title, cell: (r) => <span title={stage(r.stage).meaning}>{stage(r.stage).title}</span> },
-    { id: "reached", header: `Ever reached, ${code}`, numeric: true, value: (r) => r.reached?.amount, cell: (r) => cell(r.reached, "reached", r.stage) },
-    { id: "standing", header: `Standing now, ${code}`, numeric: true, value: (r) => r.standing?.amount, cell: (r) => cell(r.standing, "standing", r.stage) },
+    {
+      id: "stage",
+      header: "Stage",
+      value: (r) => stage(r.stage).title,
+      cell: (r) => <span title={stage(r.stage).meaning}>{stage(r.stage).title}</span>,
+    },
+    {
+      id: "reached",
+      header: `Ever reached, ${code}`,
+      numeric: true,
+      value: (r) => r.reached?.amount,
+      cell: (r) => cell(r.reached, "reached", r.stage),
+    },
+    {
+      id: "standing",
+      header: `Standing now, ${code}`,
+      numeric: true,
+      value: (r) => r.standing?.amount,
+      cell: (r) => cell(r.standing, "standing", r.stage),
+    },
     { id: "meaning", header: "That is", worded: true, value: (r) => stage(r.stage).meaning },
   ];
 }
@@ -78,7 +105,9 @@ function Outstanding({ rows, measure, who }: { rows: Row[]; measure: Measure; wh
   const open = rows.filter((r) => r.stage in waiting && r.standing?.amount !== undefined && !isZero(r.standing.amount));
   const committed = rows.find((r) => r.stage === "committed");
   const unknown = committed?.reached?.unknown ?? "0";
-  const undisclosed = unknown !== "0" && <> {plural(unknown, "commitment of undisclosed value comes", "commitments of undisclosed value come")} on top.</>;
+  const undisclosed = unknown !== "0" && (
+    <> {plural(unknown, "commitment of undisclosed value comes", "commitments of undisclosed value come")} on top.</>
+  );
   if (!committed?.reached?.amount) {
     return (
       <>
@@ -89,7 +118,8 @@ function Outstanding({ rows, measure, who }: { rows: Row[]; measure: Measure; wh
   if (open.length === 0) {
     return (
       <>
-        Nothing that {who} committed in {code} is outstanding: all that is recorded was handed over, booked, or ended otherwise.{undisclosed}
+        Nothing that {who} committed in {code} is outstanding: all that is recorded was handed over, booked, or ended otherwise.
+        {undisclosed}
       </>
     );
   }

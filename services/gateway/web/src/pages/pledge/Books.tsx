@@ -30,7 +30,8 @@ export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, 
       <ul class="besides">
         {undisclosed.map((u) => (
           <li key={`${u.stage} ${u.basis}`} class="unknown">
-            {plural(u.count, "value is", "values are")} undisclosed at {stage(u.stage).title.toLowerCase()}, {basisPhrase(u.basis)}: not zero, and in no sum.
+            {plural(u.count, "value is", "values are")} undisclosed at {stage(u.stage).title.toLowerCase()}, {basisPhrase(u.basis)}: not
+            zero, and in no sum.
           </li>
         ))}
         {over.map((o) => (
@@ -40,11 +41,19 @@ export function Books({ ladder: rungs, over, beside, undisclosed, not_reported, 
         ))}
         {[...new Set(beside.map((b) => b.account))].map((account) => (
           <li key={account}>
-            {spelt(account)}: {beside.filter((b) => b.account === account).map((b) => amountSaid(b.amount, b.asset)).join("; ")} <span class="quiet">({besides[account] ?? "beside the ladder"})</span>
+            {spelt(account)}:{" "}
+            {beside
+              .filter((b) => b.account === account)
+              .map((b) => amountSaid(b.amount, b.asset))
+              .join("; ")}{" "}
+            <span class="quiet">({besides[account] ?? "beside the ladder"})</span>
           </li>
         ))}
         {not_reported.length > 0 && (
-          <li class="unknown">Not reported: {not_reported.map((s) => stage(s).title.toLowerCase()).join(", ")}. Something must have passed there, and no fact says when and how much.</li>
+          <li class="unknown">
+            Not reported: {not_reported.map((s) => stage(s).title.toLowerCase()).join(", ")}. Something must have passed there, and no fact
+            says when and how much.
+          </li>
         )}
       </ul>
     </>
@@ -62,7 +71,9 @@ function Outstanding({ rungs }: { rungs: PledgeRung[] }) {
   const stages = Object.keys(waiting).filter((s) => open.some((r) => r.stage === s));
   return stages.length === 0 ? null : (
     <p class="outstanding">
-      Outstanding: {stages.map((s) => `${waiting[s]}, ${and(open.filter((r) => r.stage === s).map((r) => amountSaid(r.standing, r.asset)))}`).join("; ")}.
+      Outstanding:{" "}
+      {stages.map((s) => `${waiting[s]}, ${and(open.filter((r) => r.stage === s).map((r) => amountSaid(r.standing, r.asset)))}`).join("; ")}
+      .
     </p>
   );
 }
@@ -80,19 +91,33 @@ function Rungs({ rungs, caption, stream }: { rungs: PledgeRung[]; caption: strin
         <caption class="hidden">{caption}</caption>
         <thead>
           <tr>
-            <th scope="col"><span>Stage</span></th>
-            <th scope="col"><span>Counted in</span></th>
-            <th scope="col" class="number"><span>Ever reached</span></th>
-            <th scope="col" class="number"><span>Standing now</span></th>
+            <th scope="col">
+              <span>Stage</span>
+            </th>
+            <th scope="col">
+              <span>Counted in</span>
+            </th>
+            <th scope="col" class="number">
+              <span>Ever reached</span>
+            </th>
+            <th scope="col" class="number">
+              <span>Standing now</span>
+            </th>
           </tr>
         </thead>
         <tbody>
           {rows.map((r, i) => (
             <tr key={`${r.stage} ${r.asset}`}>
-              <th scope="row">{i > 0 && rows[i - 1]!.stage === r.stage ? <span class="hidden">{stage(r.stage).title}</span> : stage(r.stage).title}</th>
+              <th scope="row">
+                {i > 0 && rows[i - 1]!.stage === r.stage ? <span class="hidden">{stage(r.stage).title}</span> : stage(r.stage).title}
+              </th>
               <td>{assetPhrase(r.asset)}</td>
-              <td class="number"><Amount amount={r.reached} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "reached")} /></td>
-              <td class="number"><Amount amount={r.standing} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "standing")} /></td>
+              <td class="number">
+                <Amount amount={r.reached} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "reached")} />
+              </td>
+              <td class="number">
+                <Amount amount={r.standing} asset={r.asset} full href={stream && pledgeEntriesLink(stream, r.asset, r.stage, "standing")} />
+              </td>
             </tr>
           ))}
         </tbody>
@@ -109,7 +134,8 @@ export function LineBooks({ line: l }: { line: PledgeLine }) {
       {!isHeading(l.title) && <p class="long">{l.title}</p>}
       <p>
         <a href={link(`/category/${l.category}`, { category: "" })}>{categoryTitle(l.category)}</a>, {instrumentTitle(l.instrument)}
-        {l.firmness && <>, {l.firmness === "unknown" ? "firmness not known" : l.firmness}</>}, {printDate(l.effective || "unknown")} <Flags flags={l.flags} />
+        {l.firmness && <>, {l.firmness === "unknown" ? "firmness not known" : l.firmness}</>}, {printDate(l.effective || "unknown")}{" "}
+        <Flags flags={l.flags} />
       </p>
       <Books {...l} caption={`${name}, line ${l.line}`} />
     </div>

@@ -28,8 +28,9 @@ export function NoPledge({ id, problem }: { id: string; problem: Problem }) {
       <h1>No pledge is known as {id}</h1>
       <p>{problem.message}.</p>
       <p>
-        A pledge is named by its stream, its UUID, or the id that an outside source gave it, to the letter. Look for <a href={link("/ledger", { text: id })}>recorded facts that hold “{id}”</a>, or
-        find the pledge on the page of <a href={link("/")}>its donor</a>.
+        A pledge is named by its stream, its UUID, or the id that an outside source gave it, to the letter. Look for{" "}
+        <a href={link("/ledger", { text: id })}>recorded facts that hold “{id}”</a>, or find the pledge on the page of{" "}
+        <a href={link("/")}>its donor</a>.
       </p>
       <p class="code">{problem.code}</p>
     </section>
@@ -39,8 +40,17 @@ export function NoPledge({ id, problem }: { id: string; problem: Problem }) {
 const columns: Column<Pledge>[] = [
   { id: "title", header: "Pledge", worded: true, value: titleOf, cell: (p) => <a href={streamLink(p.stream)}>{titleOf(p)}</a> },
   { id: "donor", header: "Donor", value: (p) => donorTitle(p.donor) },
-  { id: "first", header: "First day", value: (p) => p.first, cell: (p) => (p.first ? <span class="day">{printDate(p.first)}</span> : "not known") },
-  { id: "release", header: "Known outside as", value: (p) => p.references.map((r) => [r.publisher, r.release, r.external_id].filter(Boolean).join(", ")).join("; ") },
+  {
+    id: "first",
+    header: "First day",
+    value: (p) => p.first,
+    cell: (p) => (p.first ? <span class="day">{printDate(p.first)}</span> : "not known"),
+  },
+  {
+    id: "release",
+    header: "Known outside as",
+    value: (p) => p.references.map((r) => [r.publisher, r.release, r.external_id].filter(Boolean).join(", ")).join("; "),
+  },
 ];
 
 function Several({ id }: { id: string }) {
@@ -48,8 +58,18 @@ function Several({ id }: { id: string }) {
   return (
     <>
       <h1>Several pledges are known as {id}</h1>
-      <p class="under">An outside id is no key: sources, and releases of one source, give the same id to different pledges. Choose the one that you mean.</p>
-      <ListTable list={list} caption={`Pledges with the outside id ${id}`} columns={columns} total={list.data?.total} nouns={["pledge", "pledges"]} order="by donor, then by first day" empty={<p>None any more.</p>} />
+      <p class="under">
+        An outside id is no key: sources, and releases of one source, give the same id to different pledges. Choose the one that you mean.
+      </p>
+      <ListTable
+        list={list}
+        caption={`Pledges with the outside id ${id}`}
+        columns={columns}
+        total={list.data?.total}
+        nouns={["pledge", "pledges"]}
+        order="by donor, then by first day"
+        empty={<p>None any more.</p>}
+      />
     </>
   );
 }

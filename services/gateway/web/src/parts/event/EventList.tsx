@@ -23,7 +23,9 @@ export function EventList({ held }: { held: Events }) {
     <>
       {error && <ErrorNote problem={error} asOf={events.at(-1)?.ordinal} />}
       {events.length === 0 && !complete && !error && <Skeleton height={400} />}
-      {events.length === 0 && complete && <p class="note">The ledger holds no event of this stream. Is it named to the letter, by its kind and UUID?</p>}
+      {events.length === 0 && complete && (
+        <p class="note">The ledger holds no event of this stream. Is it named to the letter, by its kind and UUID?</p>
+      )}
       <div class={events.length > longEvents ? "events long" : "events"}>
         {events.map((e) => (
           <Event key={e.event_id} event={e} names={names} />
@@ -56,15 +58,30 @@ function Event({ event: e, names }: { event: LoggedEvent; names: Names }) {
   const title = typeof e.event?.title === "string" ? e.event.title : "";
   const named = place.value.hash === `#event-${e.revision}` || place.value.hash === `#event-${e.event_id}`;
   return (
-    <article id={`event-${e.revision}`} data-id={`event-${e.event_id}`} class={named ? "event named" : "event"} tabIndex={-1} aria-labelledby={`event-${e.revision}-title`}>
+    <article
+      id={`event-${e.revision}`}
+      data-id={`event-${e.event_id}`}
+      class={named ? "event named" : "event"}
+      tabIndex={-1}
+      aria-labelledby={`event-${e.revision}-title`}
+    >
       <h3 id={`event-${e.revision}-title`}>
         <a href={`#event-${e.revision}`}>{factTitle(e.type)}</a>
         {isHeading(title) && `: ${title}`}
       </h3>
       <p class="when">
-        {e.envelope?.effective ? <>Effective <strong>{dateSaid(e.envelope.effective)}</strong></> : "No day told"}, recorded{" "}
-        <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
-        <span class="quiet"> · event {e.revision} of its stream, fact {printCount(e.ordinal)}</span>
+        {e.envelope?.effective ? (
+          <>
+            Effective <strong>{dateSaid(e.envelope.effective)}</strong>
+          </>
+        ) : (
+          "No day told"
+        )}
+        , recorded <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
+        <span class="quiet">
+          {" "}
+          · event {e.revision} of its stream, fact {printCount(e.ordinal)}
+        </span>
       </p>
       {title && !isHeading(title) && <p class="long">{title}</p>}
       {factMeaning(e.type) && <p class="quiet">{factMeaning(e.type)}</p>}
@@ -92,25 +109,53 @@ function Who({ envelope: v, id, names }: { envelope: Envelope; id: string; names
       <Row name="Who says so">
         {v.actor ? <Claim words={v.actor} checked={v.actor_claim} /> : v.sources?.length ? "nobody named; see its sources" : "nobody named"}
       </Row>
-      {v.authority && <Row name="Authority"><Claim words={v.authority} checked={v.authority_claim} /></Row>}
+      {v.authority && (
+        <Row name="Authority">
+          <Claim words={v.authority} checked={v.authority_claim} />
+        </Row>
+      )}
       {v.observed && <Row name="Observed">Outside data reports it. It is recorded whether or not a cap allows it.</Row>}
-      {v.override && <Row name="Override">{v.override.authority} decided to go beyond a cap{v.override.reason && <>: {v.override.reason}</>}</Row>}
+      {v.override && (
+        <Row name="Override">
+          {v.override.authority} decided to go beyond a cap{v.override.reason && <>: {v.override.reason}</>}
+        </Row>
+      )}
       {v.reason && <Row name="Reason">{v.reason}</Row>}
-      {v.sources && v.sources.length > 0 && <Row name={v.sources.length === 1 ? "Source" : "Sources"}><Sources sources={v.sources} /></Row>}
+      {v.sources && v.sources.length > 0 && (
+        <Row name={v.sources.length === 1 ? "Source" : "Sources"}>
+          <Sources sources={v.sources} />
+        </Row>
+      )}
       {v.corrects && v.corrects.length > 0 && (
         <Row name="This corrects">
-          {v.corrects.map((c, i) => <>{i > 0 && ", "}<EventName key={c} id={c} names={names} /></>)}
+          {v.corrects.map((c, i) => (
+            <>
+              {i > 0 && ", "}
+              <EventName key={c} id={c} names={names} />
+            </>
+          ))}
         </Row>
       )}
       {correctedBy.length > 0 && (
         <Row name="Corrected by">
           <span class="unknown">
-            {correctedBy.map((r, i) => <>{i > 0 && ", "}<a key={r} href={`#event-${r}`}>event {r} of this stream</a></>)}
+            {correctedBy.map((r, i) => (
+              <>
+                {i > 0 && ", "}
+                <a key={r} href={`#event-${r}`}>
+                  event {r} of this stream
+                </a>
+              </>
+            ))}
           </span>{" "}
           Both stay readable.
         </Row>
       )}
-      {marks.length > 0 && <Row name={marks.length === 1 ? "Mark" : "Marks"}><Flags flags={marks} /> {notes.join("; ")}</Row>}
+      {marks.length > 0 && (
+        <Row name={marks.length === 1 ? "Mark" : "Marks"}>
+          <Flags flags={marks} /> {notes.join("; ")}
+        </Row>
+      )}
       {v.marking && v.marking !== "public" && <Row name="Marking">{v.marking}; it hides the fact from nobody yet</Row>}
     </dl>
   );

@@ -29,18 +29,82 @@ export function Said({ said, names }: { said: Fields; names: Names }) {
 }
 
 const labels: Record<string, string> = {
-  lines: "Lines", line: "Line", commitments: "Commits", items: "Items", splits: "Taken from", split: "Taken from", movements: "Moves", movement: "Moves",
-  of_line: "Of line", due: "Due", original_due: "First due", threat_level: "At threat level", contingent: "Promised", for_stream: "For",
-  stated: "Stated too", delta: "Change", link: "This pledge", point: "Where", evidence: "Evidence", signatory: "Signed by", place: "Place",
-  manifest_hash: "Manifest", verifier: "Checked by", reopens: "Owed again", debtor: "Payer", creditor: "Payee", end_to_end_id: "End-to-end id", uetr: "UETR",
-  reason_code: "Reason code", fee: "Kept by a bank", booked_amount: "Booked as", bank_reference: "Bank's reference", amount: "Amount", unused: "Not used", used: "Used up",
-  event: "Takes back", from_category: "From", to_category: "To", from_instrument: "From", to_instrument: "To", columns: "Columns", flag_counts: "Flags", allocation: "Allocation",
+  lines: "Lines",
+  line: "Line",
+  commitments: "Commits",
+  items: "Items",
+  splits: "Taken from",
+  split: "Taken from",
+  movements: "Moves",
+  movement: "Moves",
+  of_line: "Of line",
+  due: "Due",
+  original_due: "First due",
+  threat_level: "At threat level",
+  contingent: "Promised",
+  for_stream: "For",
+  stated: "Stated too",
+  delta: "Change",
+  link: "This pledge",
+  point: "Where",
+  evidence: "Evidence",
+  signatory: "Signed by",
+  place: "Place",
+  manifest_hash: "Manifest",
+  verifier: "Checked by",
+  reopens: "Owed again",
+  debtor: "Payer",
+  creditor: "Payee",
+  end_to_end_id: "End-to-end id",
+  uetr: "UETR",
+  reason_code: "Reason code",
+  fee: "Kept by a bank",
+  booked_amount: "Booked as",
+  bank_reference: "Bank's reference",
+  amount: "Amount",
+  unused: "Not used",
+  used: "Used up",
+  event: "Takes back",
+  from_category: "From",
+  to_category: "To",
+  from_instrument: "From",
+  to_instrument: "To",
+  columns: "Columns",
+  flag_counts: "Flags",
+  allocation: "Allocation",
 };
 
 // The order in which people ask.
 const order = [
-  "lines", "commitments", "link", "kind", "allocation", "line", "items", "contingent", "of_line", "amount", "delta", "stage", "movements", "movement", "splits", "split", "stated",
-  "from_category", "to_category", "from_instrument", "to_instrument", "due", "original_due", "threat_level", "firmness", "point", "evidence", "signatory", "place",
+  "lines",
+  "commitments",
+  "link",
+  "kind",
+  "allocation",
+  "line",
+  "items",
+  "contingent",
+  "of_line",
+  "amount",
+  "delta",
+  "stage",
+  "movements",
+  "movement",
+  "splits",
+  "split",
+  "stated",
+  "from_category",
+  "to_category",
+  "from_instrument",
+  "to_instrument",
+  "due",
+  "original_due",
+  "threat_level",
+  "firmness",
+  "point",
+  "evidence",
+  "signatory",
+  "place",
 ];
 
 // What the event's title, or another field, says already.
@@ -107,9 +171,18 @@ function written(name: string, said: Fields, names: Names): ComponentChildren {
       return value ? "yes" : "no";
     case "debtor":
     case "creditor":
-      return Object.entries(value as Record<string, string>).map(([k, v]) => (k === "name" ? v : `${k} ${v}`)).join(", ");
+      return Object.entries(value as Record<string, string>)
+        .map(([k, v]) => (k === "name" ? v : `${k} ${v}`))
+        .join(", ");
     case "columns":
-      return <List of={value as Fields[]} each={(c) => <>{`${String(c.column)}: ${c.sum === undefined ? "" : `${printFull(String(c.sum))} ${String(c.asset ?? "")}, `}${printCount(String(c.rows_stated ?? 0))} rows stated, ${printCount(String(c.rows_missing ?? 0))} without`}</>} />;
+      return (
+        <List
+          of={value as Fields[]}
+          each={(c) => (
+            <>{`${String(c.column)}: ${c.sum === undefined ? "" : `${printFull(String(c.sum))} ${String(c.asset ?? "")}, `}${printCount(String(c.rows_stated ?? 0))} rows stated, ${printCount(String(c.rows_missing ?? 0))} without`}</>
+          )}
+        />
+      );
     case "flag_counts":
       return (value as Fields[]).map((f) => `${spelt(String(f.code))} ${printCount(String(f.rows))}`).join(", ");
     case "rows":
@@ -117,7 +190,17 @@ function written(name: string, said: Fields, names: Names): ComponentChildren {
     case "allocations":
       return printCount(String(value));
     default:
-      return silent.has(name) ? null : typeof value === "string" ? (isHash(name) ? value : spelt(value)) : typeof value === "object" ? <code>{JSON.stringify(value)}</code> : String(value);
+      return silent.has(name) ? null : typeof value === "string" ? (
+        isHash(name) ? (
+          value
+        ) : (
+          spelt(value)
+        )
+      ) : typeof value === "object" ? (
+        <code>{JSON.stringify(value)}</code>
+      ) : (
+        String(value)
+      );
   }
 }
 
@@ -133,7 +216,15 @@ export function amountSaid(amount: string, asset: string): string {
 }
 
 function List<T>({ of, each }: { of: T[]; each: (item: T) => ComponentChildren }) {
-  return of.length === 1 ? <>{each(of[0]!)}</> : <ul>{of.map((item, i) => <li key={i}>{each(item)}</li>)}</ul>;
+  return of.length === 1 ? (
+    <>{each(of[0]!)}</>
+  ) : (
+    <ul>
+      {of.map((item, i) => (
+        <li key={i}>{each(item)}</li>
+      ))}
+    </ul>
+  );
 }
 
 function LineName({ id, names }: { id: string; names: Names }) {
@@ -152,7 +243,8 @@ function LineSaid({ line: l, names }: { line: Line | DrawnLine; names: Names }) 
       <>
         {l.amount !== undefined ? amountSaid(l.amount, l.asset ?? "") : "what has no amount"}
         {l.category && <>, {categoryTitle(l.category)}</>}
-        {l.instrument && <>, {instrumentTitle(l.instrument)}</>}, from <a href={`${streamLink(l.pledge)}#line-${l.allocation ?? ""}`}>an allocation of its pledge</a>
+        {l.instrument && <>, {instrumentTitle(l.instrument)}</>}, from{" "}
+        <a href={`${streamLink(l.pledge)}#line-${l.allocation ?? ""}`}>an allocation of its pledge</a>
       </>
     );
   }
@@ -169,7 +261,13 @@ function LineSaid({ line: l, names }: { line: Line | DrawnLine; names: Names }) 
 }
 
 function LineWords({ line: l, firmness }: { line: Line; firmness?: string | undefined }) {
-  const words = [l.category && categoryTitle(l.category), l.instrument && instrumentTitle(l.instrument), firmness && (firmness === "unknown" ? "firmness not known" : firmness), l.earmark && `for ${l.earmark}`, l.fiscal_year && `fiscal year ${l.fiscal_year}`];
+  const words = [
+    l.category && categoryTitle(l.category),
+    l.instrument && instrumentTitle(l.instrument),
+    firmness && (firmness === "unknown" ? "firmness not known" : firmness),
+    l.earmark && `for ${l.earmark}`,
+    l.fiscal_year && `fiscal year ${l.fiscal_year}`,
+  ];
   return (
     <>
       {l.title && <>{l.title}: </>}
@@ -184,8 +282,18 @@ function CommitmentSaid({ commitment: c, names }: { commitment: Commitment; name
       <LineWords line={c.line} firmness={c.firmness} />
       <Values values={c.line.values} />
       {c.line.mapping && <Mapped mapping={c.line.mapping} />}
-      {c.splits?.filter((s) => s.reliefs).map((s) => <p key={s.asset}>Taken from <SplitSaid split={s} names={names} /></p>)}
-      {c.covers?.map((s) => <p key={s.asset}>Covers what went beyond earlier commitments: <SplitSaid split={s} names={names} /></p>)}
+      {c.splits
+        ?.filter((s) => s.reliefs)
+        .map((s) => (
+          <p key={s.asset}>
+            Taken from <SplitSaid split={s} names={names} />
+          </p>
+        ))}
+      {c.covers?.map((s) => (
+        <p key={s.asset}>
+          Covers what went beyond earlier commitments: <SplitSaid split={s} names={names} />
+        </p>
+      ))}
       <Marked flags={c.line.flags} />
       {c.line.sources && <Sources sources={c.line.sources} />}
     </>
@@ -193,7 +301,10 @@ function CommitmentSaid({ commitment: c, names }: { commitment: Commitment; name
 }
 
 function ItemSaid({ item: i }: { item: Item }) {
-  const count = i.quantity !== undefined && i.quantity_asset ? amountSaid(i.quantity, i.quantity_asset) : `${i.name ?? "unnamed item"}, number ${spelt(i.quantity_status ?? "not known")}`;
+  const count =
+    i.quantity !== undefined && i.quantity_asset
+      ? amountSaid(i.quantity, i.quantity_asset)
+      : `${i.name ?? "unnamed item"}, number ${spelt(i.quantity_status ?? "not known")}`;
   return (
     <>
       {count}
@@ -212,7 +323,9 @@ function Values({ values = [], each }: { values?: Valuation[] | undefined; each?
     <ul class="values">
       {values.map((v, i) => (
         <li key={i} class={v.status === "undisclosed" ? "unknown" : ""}>
-          {v.amount !== undefined && v.asset ? amountSaid(v.amount, v.asset) : `value ${statusWords[v.status ?? ""] ?? spelt(v.status ?? "not known")}, ${basisPhrase(v.basis)}`}
+          {v.amount !== undefined && v.asset
+            ? amountSaid(v.amount, v.asset)
+            : `value ${statusWords[v.status ?? ""] ?? spelt(v.status ?? "not known")}, ${basisPhrase(v.basis)}`}
           {each && v.amount !== undefined && " for one"}
           {v.source === "priced" && ", computed from prices"}
           {v.basis_date && `, of ${dateSaid(v.basis_date)}`}
@@ -247,7 +360,10 @@ function SplitSaid({ split: s, names }: { split: Split; names: Names }) {
 }
 
 const restWords: Record<string, string> = {
-  origin: "promised anew", over: "beyond what stood there", unmeasured: "of which the stage before says nothing in this asset", difference: "as a difference in value",
+  origin: "promised anew",
+  over: "beyond what stood there",
+  unmeasured: "of which the stage before says nothing in this asset",
+  difference: "as a difference in value",
 };
 
 function MovementSaid({ movement: m, names }: { movement: Movement; names: Names }) {
@@ -255,7 +371,11 @@ function MovementSaid({ movement: m, names }: { movement: Movement; names: Names
   return (
     <>
       {m.amount === undefined ? "what has no amount" : amountSaid(m.amount, asset)}
-      {m.split?.reliefs && <>, of <SplitSaid split={m.split} names={names} /></>}
+      {m.split?.reliefs && (
+        <>
+          , of <SplitSaid split={m.split} names={names} />
+        </>
+      )}
       {m.stated && <>, stated too: {m.stated.map((a) => amountSaid(a.amount, a.asset)).join(", ")}</>}
       {m.serials && <>, serial numbers {m.serials.join(", ")}</>}
     </>
@@ -263,14 +383,23 @@ function MovementSaid({ movement: m, names }: { movement: Movement; names: Names
 }
 
 function Mapped({ mapping: m }: { mapping: Mapping }) {
-  return <p class="quiet">Category mapped{m.as_found && <> from “{m.as_found}”</>}{m.mapping && <> by {m.mapping}</>}{m.version && <> {m.version}</>}</p>;
+  return (
+    <p class="quiet">
+      Category mapped{m.as_found && <> from “{m.as_found}”</>}
+      {m.mapping && <> by {m.mapping}</>}
+      {m.version && <> {m.version}</>}
+    </p>
+  );
 }
 
 function Marked({ flags }: { flags: Flag[] | undefined }) {
   return flags ? (
     <p>
       <Flags flags={flags.map((f) => f.code)} />
-      {flags.filter((f) => f.note).map((f) => f.note).join("; ")}
+      {flags
+        .filter((f) => f.note)
+        .map((f) => f.note)
+        .join("; ")}
     </p>
   ) : null;
 }
