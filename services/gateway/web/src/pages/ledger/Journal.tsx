@@ -1,6 +1,5 @@
 // Journal lists recorded facts. What is being read stays where it is: new facts announce themselves.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { parseAsset } from "../../lib/asset.ts";
 import { streamLink } from "../../lib/entries.ts";
 import { useList, type List } from "../../lib/list.ts";
 import { head } from "../../lib/live.ts";
@@ -10,11 +9,11 @@ import { change, link, place, view } from "../../lib/router.ts";
 import { factTypes } from "../../lib/said.ts";
 import { useTitle } from "../../lib/title.ts";
 import { categoryTitle, donorTitle, factTitle } from "../../lib/words.ts";
-import { exact } from "../../parts/Amount.tsx";
 import { Choice, FilterBar } from "../../parts/FilterBar.tsx";
 import { Flags } from "../../parts/Flags.tsx";
 import { ListTable } from "../../parts/ListTable.tsx";
 import { EmptyLedger } from "../../parts/States.tsx";
+import { amountSaid } from "../../parts/event/Said.tsx";
 import type { Params } from "../../lib/api.ts";
 import type { Column } from "../../parts/DataTable.tsx";
 import type { JournalEvent, JournalResponse } from "../../lib/types.ts";
@@ -210,7 +209,6 @@ function columnsOf(since: string): Column<JournalEvent>[] {
       value: (e) => donorTitle(e.donor === "_" ? "" : e.donor),
       cell: (e) => (e.donor === "" || e.donor === "_" ? "" : <a href={link(`/donor/${e.donor}`, { donor: "" })}>{donorTitle(e.donor)}</a>),
     },
-    { id: "amounts", header: "Amounts", value: (e) => amounts(e).join("; "), cell: (e) => <Amounts event={e} /> },
     {
       id: "effective",
       header: "Effective",
@@ -227,6 +225,7 @@ function columnsOf(since: string): Column<JournalEvent>[] {
         </time>
       ),
     },
+    { id: "amounts", header: "Amounts", value: (e) => amounts(e).join("; "), cell: (e) => <Amounts event={e} /> },
     { id: "marks", header: "Marks", value: (e) => marks(e).join(", "), cell: (e) => <Flags flags={marks(e)} /> },
     {
       id: "categories",
@@ -253,28 +252,34 @@ const categoriesShown = 2;
 function Categories({ codes }: { codes: readonly string[] }) {
   const all = codes.map(categoryTitle);
   return (
-    <span title={all.join(", ")}>
+    <span class="whole" title={all.join(", ")}>
       {all.slice(0, categoriesShown).join(", ")}
       {all.length > categoriesShown && ` and ${all.length - categoriesShown} more`}
     </span>
   );
 }
 
-const amountsShown = 3;
+const amountsShown = 2;
 
 function amounts(e: JournalEvent): string[] {
-  return e.amounts.map((a) => `${exact(a.amount, a.asset)} ${parseAsset(a.asset).item || parseAsset(a.asset).code}`);
+  return e.amounts.map((a) => amountSaid(a.amount, a.asset));
 }
 
 function Amounts({ event: e }: { event: JournalEvent }) {
   const all = amounts(e);
+  const shown = all.slice(0, amountsShown);
+  const more = all.length - shown.length;
   return (
-    <span title={all.length > amountsShown ? all.join("; ") : undefined}>
-      {all.slice(0, amountsShown).join("; ")}
-      {all.length > amountsShown && ` and ${all.length - amountsShown} more`}
+    <span class="stack" title={more > 0 ? all.join("; ") : undefined}>
+      {[...shown, ...(more > 0 ? [`and ${printCount(more)} more`] : [])].map((words, i) => (
+        <span key={i}>
+          {i > 0 && <span class="separator">; </span>}
+          {words}
+        </span>
+      ))}
       {e.unknown !== "0" && (
         <span class="unknown">
-          {all.length > 0 && "; "}
+          {all.length > 0 && <span class="separator">; </span>}
           {plural(e.unknown, "undisclosed", "undisclosed")}
         </span>
       )}

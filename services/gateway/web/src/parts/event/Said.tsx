@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { assetPhrase, basisPhrase, parseAsset } from "../../lib/asset.ts";
 import { streamLink } from "../../lib/entries.ts";
-import { printCount, printFull } from "../../lib/print.ts";
+import { plural, printCount, printFull } from "../../lib/print.ts";
 import { dateSaid } from "../../lib/said.ts";
 import { categoryTitle, instrumentTitle, spelt, stage } from "../../lib/words.ts";
 import { exact } from "../Amount.tsx";
@@ -179,7 +179,10 @@ function written(name: string, said: Fields, names: Names): ComponentChildren {
         <List
           of={value as Fields[]}
           each={(c) => (
-            <>{`${String(c.column)}: ${c.sum === undefined ? "" : `${printFull(String(c.sum))} ${String(c.asset ?? "")}, `}${printCount(String(c.rows_stated ?? 0))} rows stated, ${printCount(String(c.rows_missing ?? 0))} without`}</>
+            <>
+              {String(c.column)}: {c.sum !== undefined && `${amountSaid(String(c.sum), String(c.asset ?? ""))}, `}
+              {plural(String(c.rows_stated ?? 0), "row", "rows")} stated, {printCount(String(c.rows_missing ?? 0))} without
+            </>
           )}
         />
       );
