@@ -81,7 +81,7 @@ func load(name, contentType string) (*file, error) {
 
 func (p *pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
-	if page.MatchString(r.URL.Path) {
+	if page.MatchString(r.URL.EscapedPath()) { // an outside id may hold a slash
 		name = "index.html"
 	}
 	f, known := p.files[name]

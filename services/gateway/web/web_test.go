@@ -52,6 +52,7 @@ func TestPagesAreServedAndTyposAreNot(t *testing.T) {
 		{"GET", "/donor/POL?asset=EUR/2@tracker", "", 200},
 		{"GET", "/category/MIL.AIRDEF", html, 200},
 		{"GET", "/pledge/6ba7b810-9dad-51d1-80b4-00c04fd430c8", html, 200},
+		{"GET", "/pledge/EX%2F12", html, 200}, // an outside id with a slash
 		{"GET", "/ledger", html, 200},
 		{"GET", "/entries?stage=committed", html, 200},
 		{"GET", "/app.js", "*/*", 200},
