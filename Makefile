@@ -17,9 +17,9 @@ export PATH := $(TOOLS):$(PATH)
 # The schema's baseline: what buf compares with, so that a stored event can be read for ever (docs/adr/0004).
 BASELINE := proto/baseline.binpb
 
-# Packages that hold concurrent code run under the race detector too. The pure core has none, by import rule; chaos and deployments drive a binary.
+# Packages that hold concurrent code run under the race detector too. The pure core has none, by import rule; the last drive a binary or a browser.
 RACE_PATTERNS := ./events/es/... ./events/memlog/... ./events/filelog/... ./events/kurrentlog/... ./projections/... ./services/...
-RACE_EXCEPT := services/internal/(archtest|chaos|deployments|testgate)$$
+RACE_EXCEPT := services/internal/(archtest|chaos|dashboard|deployments|testgate)$$
 TEST_MINUTES_MAX := 10m
 CHAOS_KILLS := 50
 CHAOS_HISTORIES := 10000

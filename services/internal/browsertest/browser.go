@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -36,10 +37,23 @@ const (
 // Browser is one running Chromium.
 type Browser struct{ ctx context.Context }
 
-// Start starts Chromium, which ends with the test. It reaches this machine alone: every other name is unknown to it.
+// Start starts Chromium, which ends with the test.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	path := find(t)
+	b, end, err := Launch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(end)
+	return b
+}
+
+// Launch starts Chromium for several tests; its caller ends it. It reaches this machine alone: every other name is unknown to it.
+func Launch() (_ *Browser, end func(), err error) {
+	path, err := find()
+	if err != nil {
+		return nil, nil, err
+	}
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
 		chromedp.ExecPath(path),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
@@ -50,25 +64,23 @@ func Start(t testing.TB) *Browser {
 	if os.Geteuid() == 0 {
 		opts = append(opts, chromedp.NoSandbox) // Chromium refuses to sandbox root
 	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancel)
-	ctx, end := chromedp.NewContext(ctx)
-	t.Cleanup(end)
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, leave := chromedp.NewContext(ctx)
+	end = func() { leave(); stop() }
 	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+		end()
+		return nil, nil, fmt.Errorf("start %s: %w", path, err)
 	}
-	return &Browser{ctx}
+	return &Browser{ctx}, end, nil
 }
 
-func find(t testing.TB) string {
-	t.Helper()
+func find() (string, error) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
-			return path
+			return path, nil
 		}
 	}
-	t.Fatal("Chromium is missing: run .ci/install, or on Debian: sudo apt-get install chromium")
-	return ""
+	return "", errors.New("no Chromium is found: run .ci/install, or on Debian: sudo apt-get install chromium")
 }
 
 // View is how a page is looked at.
