@@ -241,7 +241,7 @@ func (f *front) check(ctx context.Context) []health.Check {
 
 func newRequestMetrics(into prometheus.Registerer) (*prometheus.HistogramVec, error) {
 	took := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "allied_http_request_duration_seconds", Help: "Time to answer HTTP requests, by method and status code.",
+		Name: "allied_http_request_duration_seconds", Help: "Time to answer HTTP requests, without streams, by method and status code.",
 		Buckets: prometheus.ExponentialBuckets(0.001, 4, 8),
 	}, []string{"method", "code"})
 	if err := into.Register(took); err != nil {
