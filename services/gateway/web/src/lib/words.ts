@@ -54,6 +54,7 @@ const stages: Record<string, Stage> = {
   reserved: { title: "Reserved", verb: "reserved", meaning: "drawn for one shipment or payment" },
   dispatched: { title: "Dispatched", verb: "dispatched", meaning: "has left the donor" },
   handed_over: { title: "Handed over", verb: "handed over", meaning: "received, or claimed to be" },
+  claimed: { title: "Claimed", verb: "claimed to be handed over", meaning: "somebody says that it was handed over, and nobody signed" },
   verified: { title: "Verified", verb: "verified", meaning: "checked where it arrived" },
   instructed: { title: "Instructed", verb: "instructed", meaning: "a payment was ordered" },
   booked: { title: "Booked", verb: "booked", meaning: "a bank has booked the payment" },

@@ -14,8 +14,8 @@ import type { Measure } from "../../lib/measure.ts";
 import type { Pledge, PledgesResponse } from "../../lib/types.ts";
 import type { ComponentChildren } from "preact";
 
-// The rungs that have a column of their own; of what arrived, the two ways have two, since they are never added.
-const rungs = ["committed", "allocated", "handed_over", "booked"] as const;
+// The rungs that have a column of their own; of what arrived, what was signed for, what is only claimed and what was paid are never added.
+const rungs = ["committed", "allocated", "handed_over", "claimed", "booked"] as const;
 
 interface Props {
   measure: Measure;
@@ -59,6 +59,7 @@ function columnsOf(asset: string, donors: boolean): Column<Pledge>[] {
     ...rungs.map((at): Column<Pledge> => ({
       id: at,
       header: stage(at).title,
+      hint: stage(at).meaning,
       numeric: true,
       value: (p) => reached(p, at),
       cell: (p) => (reached(p, at) === undefined ? "" : <Amount amount={reached(p, at)} asset={asset} />),

@@ -83,7 +83,11 @@ function and(words: string[]): string {
 }
 
 function Rungs({ rungs, caption, stream }: { rungs: PledgeRung[]; caption: string; stream: string | undefined }) {
-  const order = (s: string) => (ladder as readonly string[]).indexOf(s) + (ladder.includes(s as never) ? 0 : ladder.length + 1);
+  // A claim stands beside the hand-over that it speaks of; what left the ladder comes last.
+  const order = (s: string) => {
+    const i = (ladder as readonly string[]).indexOf(s === "claimed" ? "handed_over" : s);
+    return i < 0 ? ladder.length : i;
+  };
   const rows = [...rungs].sort((a, b) => order(a.stage) - order(b.stage));
   return (
     <div class="table" tabIndex={0} role="region" aria-label={caption}>
