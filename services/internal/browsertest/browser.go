@@ -104,10 +104,10 @@ type Page struct {
 	excused  []string
 }
 
-// Open opens an address in a new tab.
+// Open opens an address as somebody would who was never there: with no cache, and no connection that other pages keep busy.
 func (b *Browser) Open(t testing.TB, address string, v View) *Page {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx)
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	p := &Page{t: t, ctx: ctx}
 	t.Cleanup(func() {
 		p.check()
@@ -241,6 +241,17 @@ func (p *Page) Reload() {
 	p.do(chromedp.Reload())
 }
 
+// Back goes back in the history of the tab, and Forward forward.
+func (p *Page) Back() {
+	p.t.Helper()
+	p.do(chromedp.NavigateBack())
+}
+
+func (p *Page) Forward() {
+	p.t.Helper()
+	p.do(chromedp.NavigateForward())
+}
+
 // URL is the address that the page shows.
 func (p *Page) URL() string {
 	p.t.Helper()
@@ -272,13 +283,13 @@ func (p *Page) Await(expression string) {
 		case <-ctx.Done():
 		}
 	}
-	p.t.Fatalf("not true within %s: %s (%v); the page says:\n%.3000s", awaitMax, expression, err, Eval[string](p, "document.body.innerText"))
+	p.t.Fatalf("not true within %s: %s (%v); the page says:\n%.3000s", awaitMax, expression, err, Eval[string](p, `document.querySelectorAll("select").forEach(s => s.remove()), document.body.innerText`))
 }
 
 // AwaitText returns once the text of an element holds a text.
 func (p *Page) AwaitText(selector, text string) {
 	p.t.Helper()
-	p.Await(fmt.Sprintf("[...document.querySelectorAll(%q)].some(e => e.innerText.includes(%q))", selector, text))
+	p.Await(fmt.Sprintf("[...document.querySelectorAll(%q)].some(e => (e.innerText ?? e.textContent).includes(%q))", selector, text))
 }
 
 // Text is what a reader sees of the first element that a selector finds.
@@ -309,6 +320,18 @@ func (p *Page) Press(keys string) {
 func (p *Page) Table(selector string) [][]string {
 	p.t.Helper()
 	return Eval[[][]string](p, fmt.Sprintf(`[...document.querySelector(%q).rows].map(r => [...r.cells].map(c => c.innerText.trim()))`, selector))
+}
+
+// Cell is a cell of a table: what a reader sees, and of a figure in it the exact amount, how it is printed, and where the cell leads.
+type Cell struct{ Text, Value, Printed, Href string }
+
+// Cells is a table of the page, its rows of cells, the head first.
+func (p *Page) Cells(selector string) [][]Cell {
+	p.t.Helper()
+	return Eval[[][]Cell](p, fmt.Sprintf(`[...document.querySelector(%q).rows].map(r => [...r.cells].map(c => {
+		const [data, link] = [c.querySelector("data"), c.querySelector("a[href]")];
+		return {Text: c.innerText.trim(), Value: data?.value ?? "", Printed: data?.innerText.trim() ?? "", Href: link?.getAttribute("href") ?? ""};
+	}))`, selector))
 }
 
 // Shot is a picture of the whole page, as WebP.
