@@ -199,7 +199,7 @@ func (h *history) load(s *server, answersMax int) {
 	answered := 0
 	err := s.client.SubmitAll(ctx, h.commands(), func(_ int, cmd *apiv1.Command, a *apiv1.Answer) error {
 		if answered++; answered == answersMax+1 {
-			s.kill()
+			s.Kill()
 			cancel()
 		}
 		h.note(cmd, a)
@@ -208,7 +208,7 @@ func (h *history) load(s *server, answersMax int) {
 	if !errors.Is(err, context.Canceled) {
 		h.t.Fatalf("submit: %v", err)
 	}
-	if err := s.wait(); err == nil {
+	if err := s.gone(); err == nil {
 		h.t.Fatal("a killed server ended well")
 	}
 }

@@ -52,8 +52,8 @@ func TestKillReleasesEveryDrawOnce(t *testing.T) {
 	for kill := range kills {
 		s := serve(t, binary, dir, "--release-draws-after", "1m")
 		await(t, dir, draws*(kill+1)/(kills+1))
-		s.kill()
-		if err := s.wait(); err == nil {
+		s.Kill()
+		if err := s.gone(); err == nil {
 			t.Fatal("a killed server ended well")
 		}
 		t.Logf("killed after %d releases", len(releases(t, dir)))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/processtest"
 )
 
 // drainWaitMax is how long `allied serve` finishes what is under way.
@@ -32,10 +33,8 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "allied")
-		cmd := exec.Command("go", "build", "-o", binary, "github.com/allied-ledger/allied/services/cmd/allied")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "build allied: %v\n%s", err, out)
+		if binary, err = processtest.Build(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()

@@ -17,6 +17,7 @@ import (
 	"github.com/allied-ledger/allied/events/kurrentlog/kurrenttest"
 	"github.com/allied-ledger/allied/projections/sink/postgres/postgrestest"
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/processtest"
 	"github.com/allied-ledger/allied/services/live"
 	"github.com/allied-ledger/allied/services/relay"
 	"github.com/nats-io/nats.go/jetstream"
@@ -44,7 +45,7 @@ func TestTheRolesOfComposeWorkTogether(t *testing.T) {
 	}
 	allied(t, "submit", example, "--server", at.nats)
 	awaitRow(t, js, rows)
-	if err := get(t.Context(), running["api"][0].http+path); err != nil {
+	if err := get(t.Context(), running["api"][0].HTTP+path); err != nil {
 		t.Error(err)
 	}
 	t.Run("the tracker's file while some are killed", func(t *testing.T) {
@@ -53,8 +54,8 @@ func TestTheRolesOfComposeWorkTogether(t *testing.T) {
 	checkEvents(t, js, at.nats)
 	for _, name := range slices.Backward(started) {
 		for _, p := range running[name] {
-			p.stop(t)
-			if said := p.stderr.String(); strings.Contains(strings.ToLower(said), "permission") {
+			p.Stop()
+			if said := p.Said(); strings.Contains(strings.ToLower(said), "permission") {
 				t.Errorf("%s was forbidden something: %s", name, said)
 			}
 		}
@@ -100,7 +101,7 @@ func checkEvents(t *testing.T, js jetstream.JetStream, url string) {
 }
 
 // startAll starts the services, and returns the path at which their health is asked.
-func startAll(t *testing.T, at places) (path string, running map[string][]*process) {
+func startAll(t *testing.T, at places) (path string, running map[string][]*processtest.Process) {
 	t.Helper()
 	p := mustProject(t)
 	var health []string
@@ -113,7 +114,7 @@ func startAll(t *testing.T, at places) (path string, running map[string][]*proce
 		t.Fatalf("health is asked at %v", health)
 	}
 	path = strings.TrimPrefix(health[0], "http://127.0.0.1:8080")
-	running = map[string][]*process{}
+	running = map[string][]*processtest.Process{}
 	for _, name := range started {
 		service := ours(p)[name]
 		replicas := 1
@@ -121,7 +122,7 @@ func startAll(t *testing.T, at places) (path string, running map[string][]*proce
 			replicas = *service.Deploy.Replicas
 		}
 		for range replicas {
-			running[name] = append(running[name], start(t, commandLine(service.Command).here(at)))
+			running[name] = append(running[name], processtest.Start(t, binary, commandLine(service.Command).here(at)...))
 		}
 	}
 	for _, name := range []string{"recorder", "views"} {
@@ -131,7 +132,7 @@ func startAll(t *testing.T, at places) (path string, running map[string][]*proce
 	}
 	for _, all := range running {
 		for _, r := range all {
-			r.awaitHTTP(t, path)
+			awaitHTTP(t, r.HTTP+path)
 		}
 	}
 	return path, running
@@ -151,7 +152,7 @@ func allied(t *testing.T, args ...string) string {
 
 // importUnderKills imports the tracker's file while a recorder and a process with views are killed, and holds what is recorded to what a folder's
 // own log gives.
-func importUnderKills(t *testing.T, store *kurrenttest.Store, at places, running map[string][]*process) {
+func importUnderKills(t *testing.T, store *kurrenttest.Store, at places, running map[string][]*processtest.Process) {
 	tracker, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "shared", "data", "kiel", "UST_main_data_to_2024-06.xlsx"))
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +174,8 @@ func importUnderKills(t *testing.T, store *kurrenttest.Store, at places, running
 	}()
 	for i, name := range []string{"recorder", "views"} { // at a fifth, and at two fifths, of some 3,000 events
 		awaitEvents(ctx, t, store, 600*(i+1), imported)
-		running[name][0].kill(t)
+		running[name][0].Kill()
+		_ = running[name][0].Wait() // it was killed
 		running[name] = running[name][1:]
 	}
 	// What a killed process had taken and not answered is unknown to who asked; the same command again finishes it.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/services/internal/boot"
+	"github.com/allied-ledger/allied/services/internal/processtest"
 )
 
 const (
@@ -76,9 +77,9 @@ func TestTheUnitOfAllRolesServes(t *testing.T) {
 	if err := boot.CheckHTTPListen(line.flag("listen"), false); err != nil {
 		t.Error(err)
 	}
-	p := start(t, line.here(places{}))
-	p.awaitHTTP(t, "/readyz")
-	p.stop(t)
+	p := processtest.Start(t, binary, line.here(places{})...)
+	awaitHTTP(t, p.HTTP+"/readyz")
+	p.Stop()
 }
 
 func TestUnitsAreVerified(t *testing.T) {
