@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -411,4 +412,24 @@ func (p *Page) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
+}
+
+// Hide minimises the page's window, as a reader does who turns to something else.
+func (p *Page) Hide() {
+	p.t.Helper()
+	p.window(browser.WindowStateMinimized)
+	p.Await("document.hidden")
+}
+
+// Show brings back the window that Hide minimised.
+func (p *Page) Show() {
+	p.t.Helper()
+	p.window(browser.WindowStateNormal)
+	p.Await("!document.hidden")
+}
+
+func (p *Page) window(state browser.WindowState) {
+	p.t.Helper()
+	w := call(p, browser.GetWindowForTarget, browser.GetWindowForTargetParams{})
+	call(p, browser.SetWindowBounds, browser.SetWindowBoundsParams{WindowID: w.WindowID, Bounds: &browser.Bounds{WindowState: state}})
 }

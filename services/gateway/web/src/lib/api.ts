@@ -49,7 +49,7 @@ export async function get<T>(url: string, signal: AbortSignal): Promise<T> {
     signal.throwIfAborted();
     throw new Problem("unreachable", `The ledger does not answer: ${String(error)}`, "The page asks again by itself. Is the server running?", 0);
   }
-  const body: unknown = await response.json().catch(() => undefined);
+  const body: unknown = await bodyOf(response);
   signal.throwIfAborted();
   if (response.ok && body !== undefined) {
     return body as T;
@@ -57,7 +57,12 @@ export async function get<T>(url: string, signal: AbortSignal): Promise<T> {
   throw problemOf(response, body);
 }
 
-function problemOf(response: Response, body: unknown): Problem {
+// bodyOf is what JSON a response holds; undefined where it is none.
+export function bodyOf(response: Response): Promise<unknown> {
+  return response.json().catch(() => undefined);
+}
+
+export function problemOf(response: Response, body: unknown): Problem {
   const said = (typeof body === "object" && body !== null ? body : {}) as { code?: string; detail?: string; title?: string; remedy?: string };
   return new Problem(
     said.code ?? "no_answer",

@@ -1,7 +1,7 @@
 // Follows the ledger's stream of changes, only to learn that figures moved: the pages then ask for them again. It reads the stream by fetch
 // and not by EventSource, which can neither go on from an id that it did not see itself, nor tell that heartbeats stopped.
 import { effect, signal } from "@preact/signals";
-import { get, Problem } from "./api.ts";
+import { asProblem, get, Problem } from "./api.ts";
 import { readStream, type Message } from "./sse.ts";
 import type { HeadResponse } from "./types.ts";
 
@@ -13,8 +13,9 @@ export interface Head {
 
 export type Connection =
   | { state: "connecting" | "live" | "resumed" | "polling" | "paused" }
-  | { state: "lagging"; seconds: number }
-  | { state: "disconnected"; retryAt: number };
+  // The figures stand still since a time: while facts are recorded, or because nothing is heard of the recorder.
+  | { state: "lagging"; since: number; recorderSilent: boolean }
+  | { state: "disconnected"; retryAt: number; why: string };
 
 export const head = signal<Head | null>(null);
 export const connection = signal<Connection>({ state: "connecting" });
@@ -53,6 +54,7 @@ async function follow(signal: AbortSignal): Promise<void> {
   let broken = false;
   while (!signal.aborted) {
     let opened = false;
+    let why = "the server ended the stream";
     try {
       await readStream(streamPath, lastId, silenceMillisecondsMax, signal, {
         open: () => {
@@ -70,9 +72,10 @@ async function follow(signal: AbortSignal): Promise<void> {
       if (error instanceof Problem && error.status === 404) {
         return poll(signal);
       }
+      why = error instanceof Problem ? error.message : opened ? "the connection broke" : "the server does not answer";
     }
     broken = true;
-    connection.value = { state: "disconnected", retryAt: Date.now() + retry };
+    connection.value = { state: "disconnected", retryAt: Date.now() + retry, why };
     await pause(retry, signal);
     retry = opened ? retryMillisecondsMin : Math.min(retry * 2, retryMillisecondsMax);
   }
@@ -88,7 +91,7 @@ function hear(message: Message): void {
       break;
     case "lag": {
       const { position, head, seconds } = JSON.parse(message.data) as { position: string; head: string; seconds: number };
-      connection.value = position === head ? { state: "live" } : { state: "lagging", seconds };
+      connection.value = seconds === 0 ? { state: "live" } : { state: "lagging", since: Date.now() - seconds * 1_000, recorderSilent: position === head };
       break;
     }
     case "reset": // another log: nothing that was shown is true of it
@@ -114,12 +117,12 @@ async function poll(signal: AbortSignal): Promise<void> {
       connection.value = { state: "polling" };
       retry = pollMilliseconds;
       move({ position: now.position, ordinal: String(Number(now.events) - 1) });
-    } catch {
+    } catch (error) {
       if (signal.aborted) {
         return;
       }
       retry = Math.min(retry * 2, retryMillisecondsMax);
-      connection.value = { state: "disconnected", retryAt: Date.now() + retry };
+      connection.value = { state: "disconnected", retryAt: Date.now() + retry, why: asProblem(error).message };
     }
     await pause(retry, signal);
   }

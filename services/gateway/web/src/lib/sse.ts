@@ -1,5 +1,5 @@
 // Reads Server-Sent Events (https://html.spec.whatwg.org/multipage/server-sent-events.html) from a fetched response.
-import { Problem } from "./api.ts";
+import { bodyOf, Problem, problemOf } from "./api.ts";
 
 export interface Message {
   event: string;
@@ -23,8 +23,11 @@ export async function readStream(url: string, lastId: string, silenceMillisecond
       headers["Last-Event-ID"] = lastId;
     }
     const response = await fetch(url, { headers, cache: "no-store", signal: AbortSignal.any([signal, silence.signal]) });
-    if (!response.ok || !response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
-      throw new Problem("no_stream", `The server answered ${response.status} to ${url}.`, "", response.ok ? 404 : response.status);
+    if (!response.ok) {
+      throw problemOf(response, await bodyOf(response));
+    }
+    if (!response.body || !response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
+      throw new Problem("no_stream", `The server answered ${url} with no stream.`, "", 404);
     }
     reader.open();
     const parser = new Parser(reader.message);

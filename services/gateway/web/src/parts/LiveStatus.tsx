@@ -1,7 +1,7 @@
 // LiveStatus says whether the figures follow the ledger.
 import { useEffect, useState } from "preact/hooks";
 import { connection, head, type Connection } from "../lib/live.ts";
-import { plural, printCount } from "../lib/print.ts";
+import { printCount } from "../lib/print.ts";
 
 export function LiveStatus() {
   const now = connection.value;
@@ -9,7 +9,8 @@ export function LiveStatus() {
     <p class={`live ${now.state}`}>
       <span class="dot" aria-hidden="true" />
       <span role="status">{words(now)}</span>
-      {now.state === "disconnected" && <Countdown until={now.retryAt} />}
+      {now.state === "disconnected" && <Clock at={now.retryAt} words="next try in" />}
+      {now.state === "lagging" && <Clock at={now.since} words="for" />}
       {head.value && head.value.ordinal >= 0 && <span class="ordinal">fact {printCount(head.value.ordinal)}</span>}
     </p>
   );
@@ -28,20 +29,24 @@ function words(now: Connection): string {
     case "paused":
       return "Paused";
     case "lagging":
-      return `Behind by ${plural(Math.round(now.seconds), "second", "seconds")}`;
+      return now.recorderSilent ? "Behind: nothing is heard of the recorder" : "Behind: the figures stand still while facts are recorded";
     case "disconnected":
-      return "Disconnected";
+      return `Disconnected: ${now.why}`;
   }
 }
 
-// Countdown stands beside the status, so that it is not read out every second.
-function Countdown({ until }: { until: number }) {
-  const left = () => Math.max(0, Math.ceil((until - Date.now()) / 1_000));
-  const [seconds, setSeconds] = useState(left);
+// Clock counts the seconds to or from a time beside the status, so that they are not read out each second.
+function Clock({ at, words }: { at: number; words: string }) {
+  const seconds = () => Math.round(Math.abs(at - Date.now()) / 1_000);
+  const [shown, setShown] = useState(seconds);
   useEffect(() => {
-    setSeconds(left());
-    const timer = setInterval(() => setSeconds(left()), 1_000);
+    setShown(seconds());
+    const timer = setInterval(() => setShown(seconds()), 1_000);
     return () => clearInterval(timer);
-  }, [until]);
-  return <span>next try in {seconds} s</span>;
+  }, [at]);
+  return (
+    <span>
+      {words} {shown} s
+    </span>
+  );
 }
