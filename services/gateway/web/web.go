@@ -29,8 +29,8 @@ var page = regexp.MustCompile(`^/(|donor/[^/]+|category/[^/]+|pledge/[^/]+|ledge
 var others = []string{"/v1/", "/api", "/openapi", "/allied."}
 
 var contentTypes = map[string]string{
-	"index.html": "text/html; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8",
-	"licences.txt": "text/plain; charset=utf-8",
+	"index.html": "text/html; charset=utf-8", "app.js": "text/javascript; charset=utf-8", "charts.js": "text/javascript; charset=utf-8",
+	"app.css": "text/css; charset=utf-8", "licences.txt": "text/plain; charset=utf-8",
 }
 
 // file is a file of the bundle, as it is and compressed.

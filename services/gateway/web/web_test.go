@@ -56,6 +56,7 @@ func TestPagesAreServedAndTyposAreNot(t *testing.T) {
 		{"GET", "/ledger", html, 200},
 		{"GET", "/entries?stage=committed", html, 200},
 		{"GET", "/app.js", "*/*", 200},
+		{"GET", "/charts.js", "*/*", 200},
 		{"GET", "/licences.txt", html, 200},
 		{"GET", "/doner/POL", html, 404},
 		{"GET", "/donor/", html, 404},

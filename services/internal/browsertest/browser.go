@@ -253,6 +253,12 @@ func (p *Page) Forward() {
 	p.do(chromedp.NavigateForward())
 }
 
+// Before has a script run in every page that the tab loads from now on, before the page's own.
+func (p *Page) Before(script string) {
+	p.t.Helper()
+	call(p, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+}
+
 // URL is the address that the page shows.
 func (p *Page) URL() string {
 	p.t.Helper()

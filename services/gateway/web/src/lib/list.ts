@@ -1,6 +1,6 @@
 // useList reads a list of the ledger page by page, as far as the reader asks.
 import { signal, type Signal } from "@preact/signals";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { head, pause, until } from "./live.ts";
 import type { ListPage } from "./types.ts";
@@ -54,7 +54,7 @@ export function useList<Row, Data extends ListPage>(
   const [turn, setTurn] = useState(0);
   const wanted = useMemo(() => signal(rowsAtFirst), [url]);
   const [held, setHeld] = useState<Held<Row, Data>>({ url: "", rows: [], data: undefined, next: "", error: undefined, reading: false });
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!url) {
       return undefined;
     }

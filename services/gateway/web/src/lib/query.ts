@@ -1,5 +1,5 @@
 // useQuery asks a view of the ledger, and again whenever figures moved.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { head, movedBeyond, pause } from "./live.ts";
 
@@ -23,7 +23,8 @@ const retryMillisecondsMax = 30_000;
 export function useQuery<T extends { position: string }>(path: string, params: Params | null): Answer<T> {
   const url = params ? address(path, params) : "";
   const [got, setGot] = useState<{ url: string; data: T | undefined; error: Problem | undefined }>({ url: "", data: undefined, error: undefined });
-  useEffect(() => {
+  // Asked before the page is painted, not after.
+  useLayoutEffect(() => {
     if (!url) {
       return undefined;
     }

@@ -1,15 +1,36 @@
 // Chart draws what ECharts draws, as SVG, in the colours of the page.
-import { LineChart, SankeyChart } from "echarts/charts";
-import { GridComponent, TooltipComponent } from "echarts/components";
-import { init, use, type EChartsType } from "echarts/core";
-import type { EChartsCoreOption } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
-import { useEffect, useRef } from "preact/hooks";
+import type { EChartsCoreOption, EChartsType } from "echarts/core";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { view } from "../lib/router.ts";
 import { useDark } from "./useDark.ts";
 import { useWidth } from "./useWidth.ts";
 
-use([LineChart, SankeyChart, GridComponent, TooltipComponent, SVGRenderer]);
+type Charts = typeof import("/charts.js");
+
+let charts: Promise<Charts> | undefined;
+
+// load waits until the figures that are drawn without ECharts are there: it takes a while to start.
+function load(): Promise<Charts> {
+  charts ??= idle()
+    .then(() => import("/charts.js"))
+    .catch((error: unknown) => {
+      charts = undefined;
+      throw error;
+    });
+  return charts;
+}
+
+const idleMillisecondsMax = 1_000;
+
+function idle(): Promise<void> {
+  return new Promise((resolve) => {
+    if ("requestIdleCallback" in window) {
+      requestIdleCallback(() => resolve(), { timeout: idleMillisecondsMax });
+    } else {
+      setTimeout(resolve); // Safari
+    }
+  });
+}
 
 interface Props {
   // Made anew when the room or the colours change.
@@ -24,29 +45,44 @@ interface Props {
 export function Chart({ option, height, widthMin = 0, label, onSelect }: Props) {
   const { ref, width } = useWidth();
   const box = useRef<HTMLDivElement>(null);
-  const chart = useRef<EChartsType | null>(null);
+  const [chart, setChart] = useState<EChartsType | null>(null);
+  const [failed, setFailed] = useState(false);
   const dark = useDark(view.value.theme);
   const room = Math.max(width, widthMin);
   useEffect(() => {
-    if (!box.current || width === 0) {
-      return;
-    }
-    chart.current ??= init(box.current, null, { renderer: "svg", width: room, height });
-    chart.current.resize({ width: room, height });
-    chart.current.setOption({ animation: false, ...option({ width: room }) }, { notMerge: true });
-  }, [option, room, height, dark, width]);
+    let gone = false;
+    let made: EChartsType | undefined;
+    load().then(
+      ({ init }) => {
+        if (!gone && box.current) {
+          made = init(box.current, null, { renderer: "svg", width: box.current.clientWidth, height });
+          setChart(made);
+        }
+      },
+      () => !gone && setFailed(true),
+    );
+    return () => {
+      gone = true;
+      made?.dispose();
+    };
+  }, []);
   useEffect(() => {
-    const c = chart.current;
-    if (!c || !onSelect) {
+    if (chart && width > 0) {
+      chart.resize({ width: room, height });
+      chart.setOption({ animation: false, ...option({ width: room }) }, { notMerge: true });
+    }
+  }, [chart, option, room, height, dark, width]);
+  useEffect(() => {
+    if (!chart || !onSelect) {
       return undefined;
     }
     const select = (item: unknown) => onSelect(item as Parameters<typeof onSelect>[0]);
-    c.on("click", select);
-    return () => c.off("click", select);
-  }, [onSelect, width === 0]);
-  useEffect(() => () => chart.current?.dispose(), []);
+    chart.on("click", select);
+    return () => chart.off("click", select);
+  }, [chart, onSelect]);
   return (
-    <div ref={ref} class="chart" role="img" aria-label={label}>
+    <div ref={ref} class="chart" role="img" aria-label={label} aria-busy={!chart && !failed}>
+      {failed && <p class="nothing">The program that draws this could not be loaded. The table has all of it; reload the page to draw it.</p>}
       <div ref={box} style={{ width: `${room}px`, height: `${height}px` }} />
     </div>
   );
