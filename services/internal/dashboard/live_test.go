@@ -22,12 +22,14 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-// commit promises an amount of euro for air defence.
-func commit(title, amount string) *apiv1.Command {
+// commit promises an amount of euro, on the donor's own basis, for air defence.
+func commit(title, amount string) *apiv1.Command { return commitOn("donor_stated", title, amount) }
+
+func commitOn(basis, title, amount string) *apiv1.Command {
 	return &apiv1.Command{
 		CommandId: uuid.NewString(), Donor: "NOR", Beneficiary: "UKR", Effective: "2024-03-01",
 		Body: &apiv1.Command_CommitPledge{CommitPledge: &apiv1.CommitPledge{Title: title, Commitments: []*apiv1.CommitLine{{
-			Firmness: "firm", Line: line(amount),
+			Firmness: "firm", Line: line(basis, amount),
 		}}}},
 	}
 }
@@ -36,13 +38,13 @@ func commit(title, amount string) *apiv1.Command {
 func allocate(stream, title, amount string) *apiv1.Command {
 	return &apiv1.Command{
 		CommandId: uuid.NewString(), Stream: stream, Effective: "2024-04-01",
-		Body: &apiv1.Command_AllocatePledge{AllocatePledge: &apiv1.AllocatePledge{Title: title, Line: line(amount)}},
+		Body: &apiv1.Command_AllocatePledge{AllocatePledge: &apiv1.AllocatePledge{Title: title, Line: line("donor_stated", amount)}},
 	}
 }
 
-func line(amount string) *apiv1.Line {
+func line(basis, amount string) *apiv1.Line {
 	return &apiv1.Line{Category: "MIL.AIRDEF", Instrument: "grant", Values: []*apiv1.Value{
-		{Basis: "donor_stated", Asset: "EUR/2@donor_stated", Amount: amount},
+		{Basis: basis, Asset: "EUR/2@" + basis, Amount: amount},
 	}}
 }
 
