@@ -248,7 +248,7 @@ func (n *Node) openFolder() error {
 
 func (n *Node) openNATS(ctx context.Context) error {
 	if n.cfg.NATSURL != "" {
-		n.dial = func(opts ...nats.Option) (*nats.Conn, error) { return Dial(n.cfg.NATSURL, opts...) }
+		n.dial = n.noting(func(opts ...nats.Option) (*nats.Conn, error) { return Dial(n.cfg.NATSURL, opts...) })
 		return nil
 	}
 	host, port, err := listenAt(n.cfg.Listen, false)
@@ -264,12 +264,28 @@ func (n *Node) openNATS(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.server, n.dial = s, s.Dial
+	n.server, n.dial = s, n.noting(s.Dial)
 	n.closers = append(n.closers, func() error { s.Close(); return nil })
 	if cfg.StreamsDir != "" {
 		n.claimStreams(ctx)
 	}
 	return nil
+}
+
+// noting dials connections whose troubles go to the log, and not to the standard error, where NATS writes them.
+func (n *Node) noting(dial endpoint.Dialer) endpoint.Dialer {
+	note := nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+		subject := ""
+		if sub != nil {
+			subject = sub.Subject
+		}
+		if errors.Is(err, nats.ErrSlowConsumer) { // of frames; the log has what was dropped
+			n.zap.Debug("messages were dropped", zap.String("subject", subject), zap.Error(err))
+			return
+		}
+		n.zap.Warn("NATS connection has trouble", zap.String("subject", subject), zap.Error(err))
+	})
+	return func(opts ...nats.Option) (*nats.Conn, error) { return dial(append([]nats.Option{note}, opts...)...) }
 }
 
 // claimStreams makes what the server in this process has room for, before somebody else comes.
