@@ -16,6 +16,12 @@ import (
 // StreamPath is where Server-Sent Events are served.
 const StreamPath = "/v1/stream"
 
+// StreamViews are what a stream can follow beside events, and StreamParameters those of its query. All behind `view` are of events alone.
+var (
+	StreamViews      = []string{"balances", "marks"}
+	StreamParameters = []string{"view", "kind", "donor", "stream", "type", "after"}
+)
+
 // NewStream serves GET StreamPath from a hub.
 func NewStream(hub *stream.Hub) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,10 +45,10 @@ func serveStream(hub *stream.Hub, w http.ResponseWriter, r *http.Request) error 
 		return &es.Refusal{Code: "unknown_query", Reason: "the query cannot be read: " + err.Error(), Remedy: "write it as kind=pledge&donor=NOR"}
 	}
 	view := asked.Get("view")
-	if err := checkWord("view", view, []string{"balances", "marks"}); err != nil {
+	if err := checkWord("view", view, StreamViews); err != nil {
 		return err
 	}
-	allowed := []string{"view", "kind", "donor", "stream", "type", "after"}
+	allowed := StreamParameters
 	if view != "" {
 		allowed = allowed[:1]
 	}

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"html/template"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +57,13 @@ func (d *restDocument) page(t *testing.T) string {
 		}
 		data.Paths = append(data.Paths, p)
 	}
+	followed := path{
+		Method: http.MethodGet, Path: gateway.StreamPath, Says: streamSays, Anchor: streamOperation, Curl: "curl -N 'http://127.0.0.1:8080" + streamExample + "'",
+	}
+	for _, p := range d.streamParameters() {
+		followed.Parameters = append(followed.Parameters, field{Name: p.name, Type: p.kind(), Says: p.says})
+	}
+	data.Paths = append(data.Paths, followed)
 	for _, m := range d.messages {
 		out := message{Name: schemaName(m), Says: comment(m)}
 		for i := range m.Fields().Len() {
@@ -111,7 +119,7 @@ var apiPage = template.Must(template.New("").Funcs(template.FuncMap{"marked": ma
 {{end}}</tbody>
 </table>
 {{end}}<pre tabindex="0"><code>{{.Curl}}</code></pre>
-<p>Answers <a href="#m-{{.Answer}}">{{.Answer}}</a>.</p>
+<p>Answers {{if .Answer}}<a href="#m-{{.Answer}}">{{.Answer}}</a>{{else}}<code>text/event-stream</code>{{end}}.</p>
 </section>
 {{end}}<h2 id="messages">Messages</h2>
 {{range .Messages}}<section aria-labelledby="m-{{.Name}}">

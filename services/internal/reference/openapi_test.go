@@ -121,6 +121,7 @@ func (d *restDocument) object() object {
 			paths = append(paths, d.files(r))
 		}
 	}
+	paths = append(paths, d.streamPath())
 	for _, m := range d.messages {
 		schemas = append(schemas, member(schemaName(m), d.schemaOf(m)))
 	}
