@@ -204,13 +204,20 @@ func TestServeSaysWhereHTTPIs(t *testing.T) {
 	}
 	welcome := c.welcome(node, serveOptions{profile: boot.ProfileDev})
 	loud := c.welcome(node, serveOptions{profile: boot.ProfileDev, insecure: true})
+	alone := c.welcome(node, serveOptions{roles: []string{boot.Views}})
 	if err := node.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"HTTP is served at " + node.HTTPURL(), "curl " + node.HTTPURL() + "/readyz", "curl --json"} {
+	if !strings.HasPrefix(welcome, "Open "+node.HTTPURL()+"/ ") {
+		t.Errorf("the welcome does not begin with the dashboard:\n%s", welcome)
+	}
+	for _, want := range []string{node.HTTPURL() + "/api ", "HTTP is served at " + node.HTTPURL() + " ", "curl '" + node.HTTPURL() + "/v1/pledges?limit=2'"} {
 		if !strings.Contains(welcome, want) {
 			t.Errorf("the welcome lacks %q:\n%s", want, welcome)
 		}
+	}
+	if strings.Contains(alone, "/api") || strings.Contains(alone, "/v1/") {
+		t.Errorf("the welcome of views alone shows the API:\n%s", alone)
 	}
 	if strings.Contains(welcome, "WARNING") || !strings.Contains(loud, "WARNING: --insecure-listen") {
 		t.Errorf("welcomes\n%s\nand\n%s", welcome, loud)

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/allied-ledger/allied/events/kurrentlog"
-	"github.com/allied-ledger/allied/proto/gen/allied/api/v1/apiv1connect"
 	"github.com/allied-ledger/allied/services/client"
 	"github.com/allied-ledger/allied/services/internal/boot"
 	"github.com/allied-ledger/allied/services/relay"
@@ -58,8 +57,8 @@ folder; to run roles apart, give each process --roles and the --nats address of 
 --store keeps the log in KurrentDB and --views the views in PostgreSQL, instead of in the folder. Several processes may then have the role
 recorder, and several the role views, of which one folds each view and another takes over.
 
-HTTP is served at --listen: /livez, /readyz and /metrics in every process that has the address, the API where the role api runs. A process
-without that role serves HTTP only where --listen is given.
+HTTP is served at --listen: /livez, /readyz and /metrics in every process that has the address, the dashboard and the API where the role api
+runs. A process without that role serves HTTP only where --listen is given.
 
 Who submits is not checked yet: actors and authorities are claims, marked unverified. Therefore the server listens on loopback only.`,
 		Example: `  allied serve --sample
@@ -222,6 +221,10 @@ func (c *cli) loadSample(ctx context.Context, node *boot.Node) error {
 // welcome tells where the ledger is and what to try, in commands that work when they are copied.
 func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 	var b strings.Builder
+	url := node.HTTPURL()
+	if url != "" && o.runs(boot.API) {
+		fmt.Fprintf(&b, "Open %s/ to see the figures; %s/api describes the API.\n", url, url)
+	}
 	fmt.Fprintf(&b, "Allied Ledger is running at %s", node.URL())
 	switch {
 	case o.profile == boot.ProfileDev:
@@ -239,8 +242,8 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 		fmt.Fprintf(&b, ", roles %s", strings.Join(o.roles, ", "))
 	}
 	b.WriteString("\n")
-	if url := node.HTTPURL(); url != "" {
-		fmt.Fprintf(&b, "HTTP is served at %s\n", url)
+	if url != "" {
+		fmt.Fprintf(&b, "HTTP is served at %s (/livez, /readyz, /metrics)\n", url)
 		if o.insecure {
 			b.WriteString("WARNING: --insecure-listen is given, and nobody checks who acts: whoever reaches this address may submit commands in any name.\n")
 		}
@@ -260,11 +263,8 @@ func (c *cli) welcome(node *boot.Node, o serveOptions) string {
 		}
 		fmt.Fprintf(&b, "  %s %s %s\n", quoted(selfCommand()), command, reach)
 	}
-	if url := node.HTTPURL(); url != "" {
-		fmt.Fprintf(&b, "  curl %s/readyz\n", url)
-		if o.runs(boot.API) {
-			fmt.Fprintf(&b, "  curl --json '{\"limit\": 2}' %s%s\n", url, apiv1connect.LedgerServicePledgesProcedure)
-		}
+	if url != "" && o.runs(boot.API) {
+		fmt.Fprintf(&b, "  curl '%s/v1/pledges?limit=2'\n", url)
 	}
 	b.WriteString("Ctrl-C stops it.\n")
 	return b.String()
