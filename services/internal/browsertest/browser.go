@@ -311,6 +311,20 @@ func (p *Page) Click(selector string) {
 	p.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
+// Choose takes an option of a select, by its value, as a reader would.
+func (p *Page) Choose(selector, value string) {
+	p.t.Helper()
+	taken := Eval[string](p, fmt.Sprintf(`(() => {
+		const select = document.querySelector(%q);
+		select.value = %q;
+		select.dispatchEvent(new Event("change", {bubbles: true}));
+		return select.value;
+	})()`, selector, value))
+	if taken != value {
+		p.t.Fatalf("%s has no option %q", selector, value)
+	}
+}
+
 // Fill types into a field, over what it holds.
 func (p *Page) Fill(selector, text string) {
 	p.t.Helper()
