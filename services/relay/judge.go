@@ -115,10 +115,10 @@ func (f Form) judge(s found, c Checkpoint, log uuid.UUID) (place, error) {
 		return place{}, held(f.refill(c), "stream %s is gone, and was filled up to ordinal %s", f.Stream, c.last())
 	case s.as(c):
 		return f.judgeGrown(s, c, last)
-	case ours && last.Next >= c.Next:
-		return last, nil // made anew from a copy that holds all
 	case ours && s.cutBack(c, last):
 		return last, nil
+	case ours && last.Next >= c.Next && !s.info.Created.Equal(c.Created):
+		return last, nil // made anew from a copy that holds all
 	case s.info.Created.Equal(c.Created):
 		return place{}, held(f.refill(c), "stream %s was set back: it ends at sequence %d, and was filled up to sequence %d, ordinal %s",
 			f.Stream, s.sequence(), c.Sequence, c.last())

@@ -252,6 +252,22 @@ func TestTheStreamIsSetBack(t *testing.T) {
 	w.goesOnAfter(150, 100)
 }
 
+// A stream that is set back to before a refill does not hold what was published since, though it reaches as far in the log: its sequences have been
+// those of other events.
+func TestTheStreamIsSetBackBeforeARefill(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.end()
+	before := copyFolder(t, w.streams)
+	w.begin()
+	w.refill(50)
+	await(t, "the refill is published", func() bool { return len(ordinals(t, w.server.js, relay.Events.Stream)) == 150 })
+	w.end()
+	w.streams = before
+	w.begin()
+	w.heldUntil(50, upTo(50, 105))
+}
+
 // A stream that is put back from a copy which has everything is gone on with.
 func TestAStreamFromACopy(t *testing.T) {
 	t.Parallel()
