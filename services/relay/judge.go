@@ -150,6 +150,19 @@ func (c Checkpoint) last() string {
 	return fmt.Sprint(c.Next - 1)
 }
 
+// goOn finds where to go on in a log. Where the stream has lost messages, what they said must be there as it was: whoever has had it does not hear
+// what else has those ordinals.
+func (f Form) goOn(ctx context.Context, source engine.Source, s found, c Checkpoint, head engine.LogHead) (place, error) {
+	at, err := f.judge(s, c, head.LogID)
+	if err == nil && at.Next < c.Next {
+		_, err = settle(ctx, source, head, c.place)
+	}
+	if err != nil {
+		return place{}, err
+	}
+	return settle(ctx, source, head, at)
+}
+
 // settle finds a place in the log, and holds where the log does not have it: then it was restored from a copy that ends before, or is another
 // that grew from one.
 func settle(ctx context.Context, source engine.Source, head engine.LogHead, at place) (place, error) {

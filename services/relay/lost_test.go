@@ -268,6 +268,32 @@ func TestTheStreamIsSetBackBeforeARefill(t *testing.T) {
 	w.heldUntil(50, upTo(50, 105))
 }
 
+// A stream that lost its newest messages is not gone on with where the log has lost what was in them: others have their ordinals now.
+func TestStreamAndLogAreSetBack(t *testing.T) {
+	t.Parallel()
+	for name, grow := range map[string]int{"the log is shorter": 0, "the log has grown again": 60} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.end()
+			before := copyFolder(t, w.streams)
+			w.begin()
+			w.log.Fill(t, 50)
+			w.log.Beat()
+			w.relay.awaitEvents(t, 150)
+			w.end()
+			w.streams = before
+			w.log.Cut(30)
+			w.log.Fill(t, grow)
+			for i := range grow {
+				w.log.Entries()[120+i].ID[15]++ // another event
+			}
+			w.begin()
+			w.heldUntil(110, upTo(110, 125+grow))
+		})
+	}
+}
+
 // A stream that is put back from a copy which has everything is gone on with.
 func TestAStreamFromACopy(t *testing.T) {
 	t.Parallel()

@@ -55,10 +55,7 @@ func Inspect(ctx context.Context, js jetstream.JetStream, source engine.Source, 
 		return out, fmt.Errorf("ask for the log's head: %w", err)
 	}
 	out.LogEvents = head.Events
-	at, err := f.judge(now, c, head.LogID)
-	if err == nil {
-		at, err = settle(ctx, source, head, at)
-	}
+	at, err := f.goOn(ctx, source, now, c, head)
 	out.Next = at.Next
 	if errors.As(err, &out.Held) {
 		return out, nil

@@ -280,17 +280,14 @@ func (s *session) begin(ctx context.Context) error {
 	if s.head, err = s.source.Head(ctx); err != nil {
 		return fmt.Errorf("ask for the log's head: %w", err)
 	}
-	at, err := form.judge(now, s.checkpoint, s.head.LogID)
-	if err == nil && at.Next < s.checkpoint.Next && !s.standby {
-		s.zap.Warn("the stream has lost its newest messages; they are published again, each with the sequence that it had",
-			zap.Uint64("messages", s.checkpoint.Next-at.Next))
-	}
+	var at place
 	takesUp := s.asked != nil && !s.standby
 	if takesUp {
-		at, err = form.chosen(now, *s.asked, s.head)
-	}
-	if err == nil {
-		at, err = settle(ctx, s.source, s.head, at)
+		if at, err = form.chosen(now, *s.asked, s.head); err == nil {
+			at, err = settle(ctx, s.source, s.head, at)
+		}
+	} else {
+		at, err = form.goOn(ctx, s.source, now, s.checkpoint, s.head)
 	}
 	if err != nil {
 		return err
@@ -305,6 +302,10 @@ func (s *session) begin(ctx context.Context) error {
 			return fmt.Errorf("%w: another relay has made the stream", errChanged)
 		}
 		s.seq = now.sequence()
+	}
+	if !takesUp && !s.standby && at.Next < s.checkpoint.Next {
+		s.zap.Warn("the stream has lost its newest messages; they are published again, each with the sequence that it had",
+			zap.Uint64("messages", s.checkpoint.Next-at.Next))
 	}
 	s.acked, s.sent, s.marked = at, at, s.checkpoint.place
 	if s.bytesMax = int(s.js.Conn().MaxPayload()); info.Config.MaxMsgSize > 0 {
