@@ -18,11 +18,11 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// record is a row of a file by the names of its columns; what is not set is empty.
-type record map[string]string
+// fileRow is a row of a file by the names of its columns; what is not set is empty.
+type fileRow map[string]string
 
 // files are the rows that the links under a picture give, which must be the same in all three forms.
-func files(t *testing.T, p *browsertest.Page, figure string) []record {
+func files(t *testing.T, p *browsertest.Page, figure string) []fileRow {
 	t.Helper()
 	name, data := p.Download("#" + figure + ` .files a[download$=".csv"]`)
 	if !strings.HasSuffix(name, ".csv") {
@@ -32,7 +32,7 @@ func files(t *testing.T, p *browsertest.Page, figure string) []record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asCSV := records(cells)
+	asCSV := fileRows(cells)
 	_, data = p.Download("#" + figure + ` .files a[download$=".xlsx"]`)
 	asXLSX := sheet(t, data, "rows")
 	for _, r := range asXLSX { // amounts stand there as numbers too, for who counts on with them
@@ -48,10 +48,10 @@ func files(t *testing.T, p *browsertest.Page, figure string) []record {
 	return asCSV
 }
 
-func records(cells [][]string) []record {
-	var out []record
+func fileRows(cells [][]string) []fileRow {
+	var out []fileRow
 	for _, row := range cells[1:] {
-		r := record{}
+		r := fileRow{}
 		for i, v := range row {
 			if v != "" {
 				r[cells[0][i]] = v
@@ -62,7 +62,7 @@ func records(cells [][]string) []record {
 	return out
 }
 
-func sheet(t *testing.T, data []byte, name string) []record {
+func sheet(t *testing.T, data []byte, name string) []fileRow {
 	t.Helper()
 	f, err := excelize.OpenReader(bytes.NewReader(data))
 	if err != nil {
@@ -73,21 +73,21 @@ func sheet(t *testing.T, data []byte, name string) []record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return records(cells)
+	return fileRows(cells)
 }
 
 // answered are the rows of an answer of balances or of the timeline, whose file names the list that a row is of.
-func answered(t *testing.T, data []byte) []record {
+func answered(t *testing.T, data []byte) []fileRow {
 	t.Helper()
 	var answer struct{ Rows, Undated []map[string]any }
 	if err := json.Unmarshal(data, &answer); err != nil {
 		t.Fatal(err)
 	}
 	timeline := strings.Contains(string(data), `"undated"`)
-	var out []record
+	var out []fileRow
 	for list, rows := range map[string][]map[string]any{"rows": answer.Rows, "undated": answer.Undated} {
 		for _, row := range rows {
-			r := record{}
+			r := fileRow{}
 			for k, v := range row {
 				if v != "" {
 					r[k] = fmt.Sprint(v)
@@ -102,9 +102,9 @@ func answered(t *testing.T, data []byte) []record {
 	return out
 }
 
-func same(t *testing.T, what string, got, want []record) {
+func same(t *testing.T, what string, got, want []fileRow) {
 	t.Helper()
-	key := func(r record) string { return fmt.Sprint(map[string]string(r)) } // fmt sorts
+	key := func(r fileRow) string { return fmt.Sprint(map[string]string(r)) } // fmt sorts
 	a, b := map[string]int{}, map[string]int{}
 	for _, r := range got {
 		a[key(r)]++
@@ -314,7 +314,7 @@ func TestFormulaInATitleStaysText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := records(cells)[0]["title"]; got != "'"+title {
+	if got := fileRows(cells)[0]["title"]; got != "'"+title {
 		t.Errorf("the CSV has %q", got)
 	}
 	_, data = p.Download(`.files a[download="pledges.xlsx"]`)

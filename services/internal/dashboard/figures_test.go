@@ -290,14 +290,19 @@ func TestEntriesAddUpToTheTracker(t *testing.T) {
 }
 
 func TestNewestFactIsTheImportsControlTotals(t *testing.T) {
-	p := theTracker(t).open(t, "/ledger", browsertest.View{})
-	newest := tableAt(t, p, "main table").rows[0]
-	for column, want := range map[string]string{
-		"What happened": "Import completed", "Amounts": printedIn("en-GB", stages[0].total) + " EUR", "Who says so": "importer kiel", "Marks": "observed",
-	} {
-		if got := tableAt(t, p, "main table").at(newest, column).Text; !strings.Contains(got, want) {
+	w := theTracker(t)
+	p := w.open(t, "/ledger", browsertest.View{})
+	journal := tableAt(t, p, "main table")
+	newest := journal.rows[0]
+	for column, want := range map[string]string{"What happened": "Import completed", "Who says so": "importer kiel", "Marks": "observed"} {
+		if got := journal.at(newest, column).Text; !strings.Contains(got, want) {
 			t.Errorf("%s of the newest fact: %q, want %q", column, got, want)
 		}
+	}
+	p.Go(w.url + journal.at(newest, "What happened").Href)
+	w.shown(p)
+	for _, s := range stages {
+		p.AwaitText("main article", printedIn("en-GB", s.total)+" EUR")
 	}
 }
 
@@ -321,5 +326,20 @@ func TestFiltersCountWhatTheySay(t *testing.T) {
 		p := w.open(t, "/?"+c.query, browsertest.View{})
 		shows(t, "committed with "+c.query, behind(t, p, "ladder").of("Committed", "EUR"), c.want, "en-GB")
 		p.AwaitText("#ladder .meta", c.said)
+	}
+}
+
+// What is undisclosed is told as that, and neither as zero nor as if nobody had reported it.
+func TestUndisclosedIsNotUnreported(t *testing.T) {
+	p := theSample(t).open(t, "/category/MIL.AIRDEF", browsertest.View{})
+	p.AwaitText(`#ladder svg a[href*="stage=allocated"]`, "3 undisclosed")
+	ladder, steps := behind(t, p, "ladder"), tableAt(t, p, "#stages table")
+	for what, c := range map[string]browsertest.Cell{"the ladder": ladder.of("Allocated", "EUR"), "the stages": steps.of("Allocated", "Ever reached, EUR")} {
+		if c.Text != "3 undisclosed" {
+			t.Errorf("%s say %q of three undisclosed allocations", what, c.Text)
+		}
+	}
+	if c := ladder.of("Dispatched", "EUR"); c.Text != "not reported" {
+		t.Errorf("of what nobody reported the ladder says %q", c.Text)
 	}
 }

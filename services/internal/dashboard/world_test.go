@@ -212,7 +212,7 @@ func (w *world) shown(p *browsertest.Page) {
 		live = fmt.Sprintf(`document.querySelector(".foot")?.innerText.includes("position %d")`, w.head.Position)
 	}
 	p.Await(`document.querySelector("main h1, main h2") && !document.querySelector("main [aria-busy=true], main .skeleton, main .pending") &&
-		[...document.querySelectorAll(".chart")].every(c => c.querySelector("svg")) && ` + live)
+		[...document.querySelectorAll(".chart")].every(c => c.querySelector("svg text")) && ` + live)
 }
 
 func fillSample(ctx context.Context, ledger *client.Client) error {

@@ -39,7 +39,7 @@ export function Ladder({ measure }: { measure: Measure }) {
       header: parseAsset(measure.asset).code,
       numeric: true,
       value: (r) => r.amount,
-      cell: (r) => <Amount amount={r.amount} asset={measure.asset} full href={at(r.stage)} />,
+      cell: (r) => <Amount amount={r.amount} asset={measure.asset} unknown={r.amount === undefined ? r.unknown : undefined} full href={at(r.stage)} />,
     },
     { id: "claimed", header: "of it claimed", numeric: true, value: (r) => r.claimed, cell: (r) => (r.claimed ? printFull(r.claimed) : "") },
     { id: "unknown", header: "undisclosed", numeric: true, value: (r) => r.unknown },
@@ -168,10 +168,16 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
                 {r.claimed !== undefined && (
                   <rect x={label + bar(r.amount) - bar(r.claimed)} y={y} width={bar(r.claimed)} height={barHeight} fill="url(#claimed)" />
                 )}
-                {r.amount === undefined ? (
+                {r.amount === undefined && r.unknown === "0" ? (
                   <text x={label + room + 10} y={y + 13} class="none">
                     not reported
                   </text>
+                ) : r.amount === undefined ? (
+                  <a href={at(r.stage)}>
+                    <text x={label + room + 10} y={y + 13} class="none">
+                      {r.unknown} undisclosed
+                    </text>
+                  </a>
                 ) : (
                   <a href={at(r.stage)}>
                     <text x={label + room + 10} y={y + 13} class="figure">
