@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -34,13 +35,18 @@ var axeSource = sync.OnceValues(func() (string, error) {
 	return string(source), err
 })
 
-func judged(t *testing.T, p *browsertest.Page, what string) {
+func violations(t *testing.T, p *browsertest.Page) []browsertest.Violation {
 	t.Helper()
 	source, err := axeSource()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range p.Axe(source) {
+	return p.Axe(source)
+}
+
+func judged(t *testing.T, p *browsertest.Page, what string) {
+	t.Helper()
+	for _, v := range violations(t, p) {
 		for _, n := range v.Nodes {
 			t.Errorf("%s: %s (%s): %s\n%.300s\n%s", what, v.ID, v.Impact, v.Help, n.HTML, n.FailureSummary)
 		}
@@ -62,6 +68,30 @@ func TestPagesAreAccessible(t *testing.T) {
 				judged(t, p, path)
 			}
 		})
+	}
+}
+
+// The judge is awake: it sees what is wrong in both looks of the page.
+func TestWhatIsNotAccessibleIsFound(t *testing.T) {
+	for _, dark := range []bool{false, true} {
+		p := theEmpty(t).open(t, "/", browsertest.View{Dark: dark})
+		browsertest.Eval[bool](p, `(() => {
+			const grey = document.createElement("p"), picture = document.createElement("img");
+			grey.textContent = "hardly to be read";
+			grey.style.color = "#777";
+			grey.style.background = "#888";
+			picture.src = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
+			document.querySelector("main").append(grey, picture);
+			return true;
+		})()`)
+		var found []string
+		for _, v := range violations(t, p) {
+			found = append(found, v.ID)
+		}
+		slices.Sort(found)
+		if !slices.Equal(found, []string{"color-contrast", "image-alt"}) {
+			t.Errorf("found %q", found)
+		}
 	}
 }
 
