@@ -197,9 +197,6 @@ func (f *eventsReader) readLog(g given) (read bool, err error) {
 		return false, err
 	}
 	defer leave()
-	if f.query.Stream != "" {
-		return f.readStream(g)
-	}
 	page, err := f.hub.log.Page(f.ctx, f.at)
 	switch {
 	case err != nil:
@@ -210,6 +207,8 @@ func (f *eventsReader) readLog(g given) (read bool, err error) {
 		return true, f.sendReset(g.logID)
 	case f.hub.tail.extend(page.LogID, page.Entries, f.at):
 		return true, nil
+	case f.query.Stream != "":
+		return f.readStream(g)
 	}
 	until := time.Now().Add(pageWaitMax)
 	for _, e := range page.Entries {

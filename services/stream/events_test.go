@@ -209,6 +209,26 @@ func TestAnotherLogResets(t *testing.T) {
 	}
 }
 
+// No event is at an id between two: it is of another log, whatever is asked for, and whether the hub has heard of the events or reads them.
+func TestAnIdBetweenEventsResets(t *testing.T) {
+	w := begin(t, nil)
+	first := submit(t, w.ledger, commit("NOR", "625.00"))
+	submit(t, w.ledger, commit("SWE", "1.00"))
+	of := logged(t, w.ledger, 0, func(e es.Entry) bool { return e.Stream == first.Stream })
+	between := fmt.Sprint(of[0] + 1)
+	for _, filter := range []string{"", "?donor=NOR", "?stream=" + first.Stream} {
+		_, later := serve(t, w.nc, nil)
+		for _, url := range []string{w.url, later} {
+			p := open(t, url+filter, between)
+			p.expect("reset")
+			if m := p.expect("recorded"); *m.id != of[0] {
+				t.Errorf("%q: %d came after a reset, not %d", filter, *m.id, of[0])
+			}
+			p.close()
+		}
+	}
+}
+
 func TestStreamsEndWithTheServer(t *testing.T) {
 	n, err := boot.Start(t.Context(), boot.Config{Profile: boot.ProfileDev, HTTPListen: "127.0.0.1:0", Logger: zap.NewNop()})
 	must(t, err)
