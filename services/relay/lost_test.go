@@ -383,3 +383,24 @@ func TestARefillWhileTheRelayPublishes(t *testing.T) {
 		t.Errorf("beyond the log: %v", err)
 	}
 }
+
+// Who waits for a refill is told at once that the connection was closed.
+func TestAwaitRefillOverAClosedConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.relay.stop()
+	must(t, relay.Refill(t.Context(), w.server.js, w.log, relay.Events, 0))
+	js := dial(t, w.server.URL())
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := relay.AwaitRefill(ctx, js, relay.Events)
+		ended <- err
+	}()
+	await(t, "it waits", func() bool { return js.Conn().NumSubscriptions() > 1 }) // that of answers, and that of the key
+	js.Conn().Close()
+	if err := <-ended; err == nil || ctx.Err() != nil {
+		t.Errorf("it ended with %v", err)
+	}
+}

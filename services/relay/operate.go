@@ -7,6 +7,7 @@ import (
 
 	"github.com/allied-ledger/allied/events/es"
 	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -114,8 +115,11 @@ func AwaitRefill(ctx context.Context, js jetstream.JetStream, f Form) (taken boo
 		select {
 		case <-ctx.Done():
 			return false, nil
-		case e := <-w.Updates():
-			if e == nil {
+		case e, open := <-w.Updates():
+			switch {
+			case !open:
+				return false, nats.ErrConnectionClosed
+			case e == nil: // after what there was
 				continue
 			}
 			c, _, err := readCheckpoint(ctx, kv, f.key())
