@@ -134,7 +134,7 @@ func (w *witness) note(c Checkpoint, now bool) error {
 	if w.path == "" || w.kept == c || !now && time.Since(w.written) < witnessDelay {
 		return nil
 	}
-	w.written, w.kept = time.Now(), c
+	w.written = time.Now()
 	data, err := json.Marshal(c)
 	if err == nil {
 		err = replaceFile(w.path, append(data, '\n'))
@@ -142,6 +142,7 @@ func (w *witness) note(c Checkpoint, now bool) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", w.path, err)
 	}
+	w.kept = c
 	return nil
 }
 
