@@ -2,6 +2,9 @@ package journal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
@@ -108,10 +111,23 @@ type Entry struct {
 	Title string `json:"title"`
 }
 
-// pinned is where a page of entries ends: none is ever added before the last of an ordinal, so their number is a place.
+// pinned is where a page of entries ends: none is ever added before the last of an ordinal, so their number is a place among those that pass the same
+// filters.
 type pinned struct {
 	Ordinal uint64 `json:"o"`
 	Entries int    `json:"n"`
+	Filters string `json:"f"`
+}
+
+// filters tells the filters of one request from those of another.
+func (r EntriesRequest) filters() string {
+	r.Limit, r.Cursor, r.AtLeast = 0, "", 0
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // texts and truths always encode
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Entries answers from one moment of the view. It reads all entries of the stage and basis, of the donors asked for, whatever the page. What it
@@ -150,7 +166,7 @@ func Entries(ctx context.Context, s engine.Snapshot, req EntriesRequest) (*Entry
 		out.Total++
 	}
 	if end := f.skipped + len(page); end < out.Total {
-		out.Next = listing.Cursor(entriesView, pinned{at.Ordinal, end})
+		out.Next = listing.Cursor(entriesView, pinned{at.Ordinal, end, req.filters()})
 	}
 	if err := out.sum(f.sums); err != nil {
 		return nil, err
@@ -201,10 +217,16 @@ func (r *EntriesRequest) check() (*entryFilter, error) {
 	if f.limit, err = listing.Limit(r.Limit); err != nil {
 		return nil, err
 	}
-	if f.after, err = listing.ParseCursor[pinned](entriesView, r.Cursor); f.after != nil {
-		f.skipped = f.after.Entries
+	if f.after, err = listing.ParseCursor[pinned](entriesView, r.Cursor); f.after == nil {
+		return f, err
 	}
-	return f, err
+	if f.after.Filters != r.filters() {
+		return nil, &es.Refusal{
+			Code: "bad_cursor", Field: "cursor", Reason: "the page before was asked for with other filters", Remedy: "ask for the next page as for the first, or leave the cursor out",
+		}
+	}
+	f.skipped = f.after.Entries
+	return f, nil
 }
 
 // checkStage finds the stages of the rows that are asked for.

@@ -223,6 +223,17 @@ func TestPagesOfEntriesAreOfOneMoment(t *testing.T) {
 		}
 		return err
 	})
+	// A place among some entries is none among others. A page may be of another size.
+	other := req
+	other.Beneficiary = "UKR"
+	view(t, log, func(s engine.Snapshot) error {
+		_, err := journal.Entries(t.Context(), s, other)
+		refusal(t, err, "bad_cursor", "cursor")
+		other = req
+		other.Limit, other.AtLeast = 5, 1
+		_, err = journal.Entries(t.Context(), s, other)
+		return err
+	})
 	// A view that is behind the one of the first page says so.
 	early := enginetest.NewLog(uuid.UUID{1: 7})
 	early.Fill(t, 5)
