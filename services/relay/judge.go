@@ -87,7 +87,7 @@ func (f found) as(c Checkpoint) bool {
 }
 
 // cutBack tells that the stream has lost its newest messages and nothing else, as in a power failure: what is published again has the sequences that
-// it had, and consumers that have had it do not hear it again.
+// it had. The server sets durable consumers back with the stream, and others that have had it find it where it was.
 func (f found) cutBack(c Checkpoint, last place) bool {
 	return f.info.Created.Equal(c.Created) && f.sequence() < c.Sequence && last.Next < c.Next && c.Sequence-f.sequence() == c.Next-last.Next
 }

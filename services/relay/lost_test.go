@@ -252,6 +252,57 @@ func TestTheStreamIsSetBack(t *testing.T) {
 	w.goesOnAfter(150, 100)
 }
 
+// What a durable consumer knows may survive messages that are lost. Its server sets it back with the stream, so that it hears the events again, each
+// with the sequence that it had.
+func TestADurableConsumerHearsAgainWhatWasLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.stream().CreateConsumer(t.Context(), jetstream.ConsumerConfig{Durable: "treasury", AckPolicy: jetstream.AckExplicitPolicy})
+	must(t, err)
+	hear := func(n int) (heard []int) {
+		c, err := w.stream().Consumer(t.Context(), "treasury")
+		must(t, err)
+		all, err := c.Messages()
+		must(t, err)
+		defer all.Stop()
+		for range n {
+			m, err := all.Next(jetstream.NextMaxWait(patience))
+			must(t, err)
+			must(t, m.DoubleAck(t.Context()))
+			of, err := m.Metadata()
+			must(t, err)
+			if got := m.Headers().Get(relay.OrdinalHeader); got != fmt.Sprint(of.Sequence.Stream-1) {
+				t.Errorf("ordinal %s has sequence %d", got, of.Sequence.Stream)
+			}
+			heard = append(heard, int(of.Sequence.Stream)-1)
+		}
+		return heard
+	}
+	if got := hear(100); !slices.Equal(got, upTo(0, 100)) {
+		t.Errorf("heard %v", got)
+	}
+	w.end()
+	before := copyFolder(t, w.streams)
+	w.begin()
+	w.log.Fill(t, 50)
+	w.log.Beat()
+	w.relay.awaitEvents(t, 150)
+	if got := hear(50); !slices.Equal(got, upTo(100, 150)) {
+		t.Errorf("heard %v", got)
+	}
+	w.end()
+	messages := filepath.Join("jetstream", "$G", "streams", relay.Events.Stream, "msgs")
+	must(t, os.RemoveAll(filepath.Join(w.streams, messages)))
+	must(t, os.CopyFS(filepath.Join(w.streams, messages), os.DirFS(filepath.Join(before, messages))))
+	w.begin()
+	w.relay.awaitEvents(t, 150)
+	w.log.Fill(t, 5)
+	w.log.Beat()
+	if got := hear(55); !slices.Equal(got, upTo(100, 155)) {
+		t.Errorf("after the loss it heard %v", got)
+	}
+}
+
 // A stream that is set back to before a refill does not hold what was published since, though it reaches as far in the log: its sequences have been
 // those of other events.
 func TestTheStreamIsSetBackBeforeARefill(t *testing.T) {
