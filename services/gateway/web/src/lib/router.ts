@@ -42,7 +42,8 @@ export function startRouter(): void {
   });
 }
 
-// View is what the address asks for, in its path or after it. Empty parts ask for everything, or for what the page chooses.
+// View is what the address asks for, in its path or after it. The page of one donor asks for no group: of a group that it is not in, it would
+// have no figures. Empty parts ask for everything, or for what the page chooses.
 export interface View {
   donor: string;
   group: string;
@@ -64,7 +65,7 @@ export const view = computed((): View => {
   const text = (name: string) => (name === about ? named : (p.get(name) ?? ""));
   const theme = text("theme");
   return {
-    donor: text("donor"), group: text("group"), category: text("category"), stages: p.getAll("stage"), from: text("from"), to: text("to"),
+    donor: text("donor"), group: about === "donor" ? "" : text("group"), category: text("category"), stages: p.getAll("stage"), from: text("from"), to: text("to"),
     instruments: p.getAll("instrument"), basis: text("basis"), asset: text("asset"), mode: text("mode") === "standing" ? "standing" : "reached",
     theme: theme === "light" || theme === "dark" ? theme : "auto", seen: /^\d+$/.test(text("seen")) ? text("seen") : "",
   };
@@ -92,8 +93,9 @@ const kept = ["donor", "group", "category", "from", "to", "instrument", "basis",
 // link leads to a page with the filters of the view, changed by a patch; undefined and empty take a filter away.
 export function link(pathname: string, patch: Patch = {}): string {
   const params = new URLSearchParams();
+  const [about] = subject(place.value.pathname);
   for (const [name, value] of place.value.searchParams) {
-    if (kept.includes(name) && !(name in patch)) {
+    if (kept.includes(name) && !(name in patch) && !(name === "group" && about === "donor")) {
       params.append(name, value);
     }
   }

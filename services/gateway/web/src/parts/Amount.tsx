@@ -12,15 +12,15 @@ interface Props {
 }
 
 export function Amount({ amount, asset, unknown, full, href }: Props) {
-  const more = unknown && unknown !== "0" ? <span class="unknown"> + {plural(unknown, "undisclosed", "undisclosed")}</span> : null;
+  const count = unknown && unknown !== "0" ? plural(unknown, "undisclosed", "undisclosed") : "";
   if (amount === undefined || asset === undefined) {
-    return more ? <span class="unknown">{plural(unknown!, "undisclosed", "undisclosed")}</span> : <span class="unknown">not reported</span>;
+    return <span class="unknown">{count && href ? <a href={href}>{count}</a> : count || "not reported"}</span>;
   }
   const digits = <data value={amount} title={fullFigure(amount, asset)}>{full ? exact(amount, asset) : printShort(amount)}</data>;
   return (
     <span class="amount">
       {href ? <a href={href}>{digits}</a> : digits}
-      {more}
+      {count && <span class="unknown"> + {count}</span>}
     </span>
   );
 }

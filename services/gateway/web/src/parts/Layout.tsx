@@ -48,7 +48,8 @@ export function Layout({ children }: { children: ComponentChildren }) {
       </main>
       <footer class="foot">
         <p>
-          Every figure is a sum that the ledger's server counted from recorded facts; the page adds nothing up. Amounts in two currencies, on two bases or of
+          Every figure is a sum that the ledger's server counted from recorded facts. The page makes two things of such sums, to the last digit: running sums
+          over time, and what has not arrived. Amounts in two currencies, on two bases or of
           two kinds of thing are never added. Unknown is not zero: what is undisclosed is counted, and what nobody reported says so.
         </p>
         <p>

@@ -71,7 +71,7 @@ function columnsOf(m: Measure): Column<Row>[] {
             href={entriesLink(m, { stage: at, category: r.category })}
           />
         ) : (
-          ""
+          <span class="quiet">not reported</span>
         ),
     })),
   ];

@@ -66,7 +66,7 @@ function columnsOf(): Column<Row>[] {
             href={entriesLink({ basis: quantityBasis, asset: r.asset }, { stage: at })}
           />
         ) : (
-          ""
+          <span class="quiet">–</span>
         ),
     })),
   ];

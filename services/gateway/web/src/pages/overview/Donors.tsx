@@ -50,7 +50,8 @@ export function Donors({ measure }: { measure: Measure }) {
       header: `Total, ${parseAsset(measure.asset).code}`,
       numeric: true,
       value: (g) => g.total,
-      cell: (g) => <Amount amount={g.total} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor })} />,
+      cell: (g) =>
+        g.total === undefined ? "" : <Amount amount={g.total} asset={measure.asset} full href={entriesLink(measure, { stage: at, donor: g.donor })} />,
     },
     ...[...kinds.keys()].map((category): Column<Giver> => {
       const amount = (g: Giver) => g.parts.find((p) => p.category === category)?.amount;

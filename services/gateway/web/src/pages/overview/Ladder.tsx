@@ -69,7 +69,8 @@ function rungsOf(all: BalancesResponse | undefined, claims: BalancesResponse | u
       branch: (inKindRungs as readonly string[]).includes(s) ? "in kind" : (moneyRungs as readonly string[]).includes(s) ? "money" : "",
       amount: row?.amount,
       unknown: row?.unknown ?? "0",
-      claimed: s === "handed_over" ? claims?.rows.find((r) => r.evidence === "claim")?.amount : undefined,
+      // The two answers may be of two moments: a claim is part of a figure that is there.
+      claimed: s === "handed_over" && row?.amount !== undefined ? claims?.rows.find((r) => r.evidence === "claim")?.amount : undefined,
     };
   });
 }
@@ -82,12 +83,10 @@ function Gap({ rungs, asset, mode, dated }: { rungs: Rung[]; asset: string; mode
   if (dated || mode !== "reached" || committed === undefined || percent(committed, committed) === null) {
     return null;
   }
-  const share = (amount: string | undefined) => (amount === undefined ? null : percent(amount, committed));
   const handed = of("handed_over");
   const booked = of("booked");
   const arrived = [handed?.amount, booked?.amount].filter((a) => a !== undefined);
   const open = arrived.reduce((left, a) => subtract(left, a), committed);
-  const allocated = share(of("allocated")?.amount);
   const claimed = handed?.claimed;
   const unsigned =
     claimed === undefined
@@ -99,8 +98,8 @@ function Gap({ rungs, asset, mode, dated }: { rungs: Rung[]; asset: string; mode
   const code = parseAsset(asset).code;
   return (
     <>
-      Of every 100 {code} committed, {few(allocated)} allocated and {few(share(handed?.amount))} handed over{unsigned};{" "}
-      {booked?.amount === undefined ? "no payment is reported as booked" : `${few(share(booked.amount))} paid and booked`}.{" "}
+      Of every 100 {code} committed, {few(of("allocated"), committed)} allocated and {few(handed, committed)} handed over{unsigned};{" "}
+      {booked?.amount === undefined && booked?.unknown === "0" ? "no payment is reported as booked" : `${few(booked, committed)} paid and booked`}.{" "}
       <strong title={printFull(open)}>
         {printShort(open, { words: true })} {code}
       </strong>{" "}
@@ -110,9 +109,13 @@ function Gap({ rungs, asset, mode, dated }: { rungs: Rung[]; asset: string; mode
   );
 }
 
-// few says how many of a hundred; null where no fact says anything.
-function few(share: number | null): string {
-  return share === null ? "none is reported as" : share === 0 ? "less than 1 is" : share === 1 ? "1 is" : `${share} are`;
+// few says how many of a hundred that are committed came to a rung.
+function few(rung: Rung | undefined, committed: string): string {
+  if (rung?.amount === undefined) {
+    return rung && rung.unknown !== "0" ? "an undisclosed part is" : "none is reported as";
+  }
+  const share = percent(rung.amount, committed);
+  return share === 0 ? "less than 1 is" : share === 1 ? "1 is" : `${share} are`;
 }
 
 const rowHeight = 28;
@@ -176,6 +179,7 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
                   <a href={at(r.stage)}>
                     <text x={label + room + 10} y={y + 13} class="none">
                       {r.unknown} undisclosed
+                      <title>Show the entries</title>
                     </text>
                   </a>
                 ) : (

@@ -1,0 +1,26 @@
+package dashboard_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/allied-ledger/allied/services/internal/browsertest"
+)
+
+// Of a stage at which all values are undisclosed the page never says that nobody reported it.
+func TestUndisclosedIsReported(t *testing.T) {
+	p := theSample(t).open(t, "/?donor=POL&asset=EUR/2@donor_stated", browsertest.View{})
+	p.AwaitText("#ladder svg a", "1 undisclosed")
+	p.Click("#ladder svg a")
+	p.AwaitText(".sum .sums", "1 undisclosed value")
+	p.AwaitText(".list", "undisclosed")
+}
+
+// A donor's page shows its figures whatever group the page before asked for, and so does what its links lead to.
+func TestDonorOutsideOfTheGroup(t *testing.T) {
+	p := theSample(t).open(t, "/donor/NOR?group=EU", browsertest.View{})
+	p.AwaitText("#ladder svg a", "NOK")
+	if href := browsertest.Eval[string](p, `document.querySelector("#ladder svg a").getAttribute("href")`); strings.Contains(href, "group=") {
+		t.Errorf("its entries are asked for by %s", href)
+	}
+}
