@@ -24,3 +24,13 @@ func TestDonorOutsideOfTheGroup(t *testing.T) {
 		t.Errorf("its entries are asked for by %s", href)
 	}
 }
+
+// What changed within months is not called what stands.
+func TestChangesAreCalledSo(t *testing.T) {
+	p := theSample(t).open(t, "/?mode=standing&from=2023-01&to=2023-12", browsertest.View{})
+	p.AwaitText("#donors-title", "Change in what stands at committed, by donor")
+	p.AwaitText("#over-time-title", "Change in what stands at committed since")
+	p = theSample(t).open(t, "/donor/NOR?from=2023-01", browsertest.View{})
+	p.AwaitText("section.part", "do not narrow this list")
+	p.AwaitText("#pledges-title + p + .list caption", "each as a whole")
+}

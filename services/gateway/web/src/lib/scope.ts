@@ -1,7 +1,8 @@
 // What a figure is narrowed to, in words: they stand under it, and go with its image.
 import { printMonth } from "./print.ts";
-import { categoryTitle, donorTitle, groupTitle, instrumentTitle } from "./words.ts";
+import { categoryTitle, donorTitle, groupTitle, instrumentTitle, stage } from "./words.ts";
 import type { Params } from "./api.ts";
+import type { View } from "./router.ts";
 
 // scope names the filters of a query; empty where all counts.
 export function scope(params: Params): string {
@@ -23,6 +24,12 @@ export function months(from: string, to: string): string {
     return from === to ? printMonth(from) : `${printMonth(from)} to ${printMonth(to)}`;
   }
   return from ? `from ${printMonth(from)}` : to ? `until ${printMonth(to)}` : "";
+}
+
+// heading begins the title of a picture of one stage.
+export function heading(v: View, at: string): string {
+  const { title, verb } = stage(at);
+  return v.mode === "reached" ? title : v.from || v.to ? `Change in what stands at ${verb}` : `Standing at ${verb}`;
 }
 
 // counting says what the sums of a query are sums of.

@@ -5,6 +5,7 @@ import { categoryTitle, terms } from "../lib/words.ts";
 import { FilterBar } from "../parts/FilterBar.tsx";
 import { Measured } from "../parts/Measured.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
+import { Unnarrowed } from "../parts/Unnarrowed.tsx";
 import { ByCategory } from "./lists/ByCategory.tsx";
 import { Items } from "./lists/Items.tsx";
 import { Pledges } from "./lists/Pledges.tsx";
@@ -41,6 +42,7 @@ export function Category() {
             {code.split(".")[0] === "MIL" && <Items />}
             <section class="part" aria-labelledby="pledges-title">
               <h2 id="pledges-title">Pledges with a line in it</h2>
+              <Unnarrowed />
               <Pledges
                 measure={m}
                 params={{ category: code, donor: v.donor, group: v.group }}

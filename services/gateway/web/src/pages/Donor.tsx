@@ -7,6 +7,7 @@ import { donorTitle, terms } from "../lib/words.ts";
 import { FilterBar } from "../parts/FilterBar.tsx";
 import { Measured } from "../parts/Measured.tsx";
 import { SeenBanner } from "../parts/Permalink.tsx";
+import { Unnarrowed } from "../parts/Unnarrowed.tsx";
 import { ByCategory } from "./lists/ByCategory.tsx";
 import { Exceptions } from "./lists/Exceptions.tsx";
 import { Pledges } from "./lists/Pledges.tsx";
@@ -36,6 +37,7 @@ export function Donor() {
             {none ? <NothingRecorded code={code} /> : <Figures code={code} measure={m} />}
             <section class="part" aria-labelledby="pledges-title">
               <h2 id="pledges-title">Pledges</h2>
+              <Unnarrowed />
               <Pledges
                 measure={m}
                 params={{ donor: code, category: view.value.category }}
@@ -45,6 +47,7 @@ export function Donor() {
             </section>
             <section class="part" aria-labelledby="exceptions-title">
               <h2 id="exceptions-title">To look at</h2>
+              <Unnarrowed />
               <Exceptions
                 params={{ donor: code, category: view.value.category }}
                 empty={<p>No exception of {donorTitle(code)} is open.</p>}

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { address } from "../lib/api.ts";
 import { assetPhrase, parseAsset } from "../lib/asset.ts";
+import { isZero } from "../lib/exact.ts";
 import { saveImage } from "../lib/image.ts";
 import { counting, scope } from "../lib/scope.ts";
 import { plural, printCount, printShort } from "../lib/print.ts";
@@ -120,14 +121,17 @@ function capital(words: string): string {
 
 // LeftOutNote says which instruments enter no sum here, and how much that would be.
 function LeftOutNote({ rows }: { rows: LeftOut[] }) {
-  if (rows.length === 0) {
+  const some = rows.filter((r) => r.unknown !== "0" || r.amount === undefined || !isZero(r.amount));
+  if (some.length === 0) {
     return null;
   }
-  const words = rows.map((r) => {
-    const amount =
-      r.amount !== undefined && r.asset !== undefined
-        ? `${printShort(r.amount)} ${parseAsset(r.asset).code}`
-        : plural(r.unknown, "undisclosed", "undisclosed");
+  const words = some.map((r) => {
+    const amount = [
+      r.amount !== undefined && r.asset !== undefined && `${printShort(r.amount)} ${parseAsset(r.asset).code}`,
+      r.unknown !== "0" && plural(r.unknown, "undisclosed", "undisclosed"),
+    ]
+      .filter(Boolean)
+      .join(" + ");
     return `${instrumentTitle(r.instrument)} ${stage(r.stage).verb} ${amount}`;
   });
   return <span>Left out: {words.join(", ")}. </span>;

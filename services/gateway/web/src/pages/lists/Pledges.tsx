@@ -32,7 +32,7 @@ export function Pledges({ measure, params, donors, empty }: Props) {
   return (
     <ListTable
       list={list}
-      caption={`Pledges; amounts are all that reached the stage, in ${parseAsset(asset).item || parseAsset(asset).code} alone`}
+      caption={`Pledges, each as a whole: all of it that ever reached the stage, in ${parseAsset(asset).item || parseAsset(asset).code} alone`}
       columns={columns}
       total={list.data?.total}
       nouns={["pledge", "pledges"]}

@@ -6,6 +6,7 @@ import { compare, length, percent } from "../../lib/exact.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { useQuery } from "../../lib/query.ts";
 import { link, view } from "../../lib/router.ts";
+import { stage } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
 import { DataTable, type Column } from "../../parts/DataTable.tsx";
 import { Figure } from "../../parts/Figure.tsx";
@@ -28,28 +29,26 @@ export function ClosedSkies() {
   const query = sums({ ...v, asset: "" }, units, { stages, category: airDefence, reached: true });
   const answer = useQuery<BalancesResponse>(query.path, query.params);
   const items = useMemo(() => itemsOf(answer.data), [answer.data]);
-  const column = (stage: string, header: string): Column<Item> => ({
-    id: stage,
-    header,
+  const column = (at: string): Column<Item> => ({
+    id: at,
+    header: stage(at).title,
     numeric: true,
-    value: (i) => i.amounts[stage],
+    value: (i) => i.amounts[at],
     cell: (i) =>
-      i.amounts[stage] === undefined ? (
+      i.amounts[at] === undefined ? (
         <span class="quiet">–</span>
       ) : (
         <Amount
-          amount={i.amounts[stage]}
+          amount={i.amounts[at]}
           asset={i.asset}
           full
-          href={entriesLink({ basis: "", asset: i.asset }, { stage, category: airDefence, mode: "reached" })}
+          href={entriesLink({ basis: "", asset: i.asset }, { stage: at, category: airDefence, mode: "reached" })}
         />
       ),
   });
   const columns: Column<Item>[] = [
     { id: "item", header: "Item", value: (i) => i.name },
-    column("committed", "Pledged"),
-    column("allocated", "Allocated"),
-    column("handed_over", "Handed over"),
+    ...stages.map(column),
     { id: "share", header: "Handed over, of what is allocated", numeric: true, value: share, cell: (i) => <Share item={i} /> },
   ];
   return (
@@ -71,7 +70,7 @@ export function ClosedSkies() {
         <p class="nothing">No fact says anything of units of air defence.</p>
       ) : (
         <DataTable
-          caption="Units pledged, allocated and handed over, the items with the most units first"
+          caption="Units committed, allocated and handed over, the items with the most units first"
           columns={columns}
           rows={all ? items : items.slice(0, itemsShown)}
         />

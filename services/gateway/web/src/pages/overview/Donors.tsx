@@ -9,7 +9,8 @@ import { sums, type Measure } from "../../lib/measure.ts";
 import { printFull, printShort } from "../../lib/print.ts";
 import { useQuery } from "../../lib/query.ts";
 import { link, view } from "../../lib/router.ts";
-import { categoryTitle, donorTitle, stage } from "../../lib/words.ts";
+import { heading } from "../../lib/scope.ts";
+import { categoryTitle, donorTitle } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
 import { Figure } from "../../parts/Figure.tsx";
 import { Legend, Patterns, Swatch } from "../../parts/Patterns.tsx";
@@ -73,11 +74,11 @@ export function Donors({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="donors"
-      title={`${v.mode === "reached" ? stage(at).title : `Standing at ${stage(at).verb}`}, by donor and kind of support`}
+      title={`${heading(v, at)}, by donor and kind of support`}
       answer={part.data && total.data ? part : { ...part, data: undefined, error: part.error ?? total.error }}
       asset={measure.asset}
       height={donorsShown * 28 + 60}
-      table={{ caption: `${stage(at).title} by donor and category`, columns, rows: givers, sort: { id: "total", desc: true } }}
+      table={{ caption: `${heading(v, at)}, by donor and category`, columns, rows: givers, sort: { id: "total", desc: true } }}
     >
       {givers.length === 0 && <p class="nothing">No donor has a figure at this stage.</p>}
       <Legend kinds={kinds.values()} prefix="donors" title={categoryTitle} />

@@ -9,7 +9,8 @@ import { everyMonth } from "../../lib/months.ts";
 import { plural, printFull, printMonth, printShort } from "../../lib/print.ts";
 import { useQuery } from "../../lib/query.ts";
 import { go, view } from "../../lib/router.ts";
-import { categoryTitle, stage } from "../../lib/words.ts";
+import { heading } from "../../lib/scope.ts";
+import { categoryTitle } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
 import { Chart, frame, tooltip } from "../../parts/Chart.tsx";
 import { Figure } from "../../parts/Figure.tsx";
@@ -59,7 +60,7 @@ export function OverTime({ measure }: { measure: Measure }) {
   return (
     <Figure
       id="over-time"
-      title={`${v.mode === "reached" ? stage(at).title : `Standing at ${stage(at).verb}`}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
+      title={`${heading(v, at)}${months[0] ? ` since ${printMonth(months[0])}` : " over time"}, by kind of support`}
       lead={
         v.mode === "reached"
           ? "Running sums of what came to the stage in each month. A fact counts in the month of the latest day on which it may have happened."
@@ -69,7 +70,7 @@ export function OverTime({ measure }: { measure: Measure }) {
       asset={measure.asset}
       notes={<Undated rows={answer.data?.undated ?? []} measure={measure} at={at} />}
       height={height}
-      table={{ caption: `${stage(at).title} by month and category`, columns, rows: answer.data?.rows ?? [] }}
+      table={{ caption: `${heading(v, at)}, by month and category`, columns, rows: answer.data?.rows ?? [] }}
     >
       {lines.length > 0 ? (
         <>
@@ -77,7 +78,7 @@ export function OverTime({ measure }: { measure: Measure }) {
           <Chart
             option={option}
             height={height}
-            label={`Lines of what was ${stage(at).verb}, summed month by month; the table below has each month`}
+            label={`${heading(v, at)}, summed month by month; the table below has each month`}
             onSelect={select}
           />
         </>
