@@ -101,6 +101,12 @@ func setParameter(m protoreflect.Message, f protoreflect.FieldDescriptor, text s
 		}
 	}
 	if f.IsList() {
+		if first, _, several := strings.Cut(text, ","); several { // no word of a list has a comma
+			return &apiv1.Problem{
+				Code: "bad_value", Field: string(f.Name()), Reason: fmt.Sprintf("%.100q came, and one value is wanted", text),
+				Remedy: fmt.Sprintf("name the parameter for each: %s=%.100s&%s=…", f.Name(), first, f.Name()),
+			}
+		}
 		m.Mutable(f).List().Append(value)
 	} else {
 		m.Set(f, value)
@@ -113,7 +119,7 @@ func valueFrom(kind protoreflect.Kind, text string) (value protoreflect.Value, w
 	switch kind {
 	case protoreflect.StringKind:
 		if text == "" || !utf8.ValidString(text) {
-			return value, "text in UTF-8"
+			return value, "some text in UTF-8"
 		}
 		return protoreflect.ValueOfString(text), ""
 	case protoreflect.BoolKind:

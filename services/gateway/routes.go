@@ -133,7 +133,11 @@ func unknownPath(routes []Route, path string) *apiv1.Problem {
 	p := &apiv1.Problem{
 		Code: "unknown_path", Reason: fmt.Sprintf("there is no path %.100q", path), Remedy: "see /api for the paths that there are",
 	}
-	if near := term.Nearest(path, paths); near != "" {
+	fixed, ending, _ := strings.Cut(path, ".")
+	switch near := term.Nearest(path, paths); {
+	case slices.Contains(Formats(), ending) && slices.Contains(paths, fixed):
+		p.Remedy = fixed + " has no files: ask for it alone"
+	case near != "":
 		p.Remedy = fmt.Sprintf("did you mean %s?", near)
 	}
 	return p

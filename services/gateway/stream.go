@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 	"github.com/allied-ledger/allied/events/es"
+	"github.com/allied-ledger/allied/events/term"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/stream"
 )
@@ -52,14 +54,20 @@ func serveStream(hub *stream.Hub, w http.ResponseWriter, r *http.Request) error 
 	if view != "" {
 		allowed = allowed[:1]
 	}
-	for name, values := range asked {
-		switch {
+	for _, name := range slices.Sorted(maps.Keys(asked)) {
+		switch values := asked[name]; {
 		case !slices.Contains(allowed, name):
-			return &es.Refusal{
+			r := &es.Refusal{
 				Code: "unknown_query", Field: name, Reason: "this stream has no such parameter", Remedy: "leave it out, or use some of " + strings.Join(allowed, ", "),
 			}
+			if near := term.Nearest(name, allowed); near != "" {
+				r.Remedy = fmt.Sprintf("did you mean %q?", near)
+			}
+			return r
 		case len(values) > 1:
 			return &es.Refusal{Code: "unknown_query", Field: name, Reason: fmt.Sprintf("it came %d times", len(values)), Remedy: "send it once"}
+		case values[0] == "": // all events are not those of a donor whose code was forgotten
+			return &es.Refusal{Code: "unknown_query", Field: name, Reason: "it came without a value", Remedy: "leave it out where nothing is meant"}
 		}
 	}
 	seen, err := stream.Position("Last-Event-ID", r.Header.Get("Last-Event-ID"))
