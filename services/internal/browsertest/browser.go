@@ -88,6 +88,7 @@ func find() (string, error) {
 type View struct {
 	Width, Height int64 // in pixels; 1440 and 900 where zero
 	Dark          bool
+	Print         bool // as it is printed
 	// Language of the reader, such as de-DE; en-GB where empty.
 	Language string
 }
@@ -122,13 +123,6 @@ func (b *Browser) Open(t testing.TB, address string, v View) *Page {
 	if err := chromedp.Listen(ctx, p.listen); err != nil {
 		t.Fatal(err)
 	}
-	scheme := "light"
-	if v.Dark {
-		scheme = "dark"
-	}
-	if v.Width == 0 {
-		v.Width, v.Height = 1440, 900
-	}
 	v.Language = cmp.Or(v.Language, "en-GB")
 	call(p, network.Enable, network.EnableParams{})
 	call(p, log.Enable, cdp.Empty{})
@@ -138,14 +132,30 @@ func (b *Browser) Open(t testing.TB, address string, v View) *Page {
 		UserAgent: Eval[string](p, "navigator.userAgent"), AcceptLanguage: v.Language,
 	})
 	call(p, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/Kyiv"})
+	p.Look(v)
+	p.Go(address)
+	return p
+}
+
+// Look looks at the page in another way; in the same language.
+func (p *Page) Look(v View) {
+	p.t.Helper()
+	scheme, media := "light", ""
+	if v.Dark {
+		scheme = "dark"
+	}
+	if v.Print {
+		media = "print"
+	}
+	if v.Width == 0 {
+		v.Width, v.Height = 1440, 900
+	}
 	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
 		Width: v.Width, Height: v.Height, DeviceScaleFactor: 1, Mobile: v.Width < phoneWidthMax,
 	})
-	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: media, Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
 	}})
-	p.Go(address)
-	return p
 }
 
 func (p *Page) listen(event any) {
@@ -355,16 +365,17 @@ func (p *Page) Cells(selector string) [][]Cell {
 	}))`, selector))
 }
 
-// Shot is a picture of the whole page, as WebP.
-func (p *Page) Shot() []byte {
+// Shot is a picture of the page as WebP, as good as it must be to be read: of the whole page, or of what is in sight.
+func (p *Page) Shot(whole bool) []byte {
 	p.t.Helper()
-	size := call(p, page.GetLayoutMetrics, cdp.Empty{}).CSSContentSize
-	quality, beyond := int64(85), true
-	image := call(p, page.CaptureScreenshot, page.CaptureScreenshotParams{
-		Format: page.CaptureScreenshotFormatWebp, Quality: &quality, CaptureBeyondViewport: &beyond,
-		Clip: &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1},
-	})
-	return image.Data
+	quality := int64(30)
+	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality}
+	if whole {
+		size := call(p, page.GetLayoutMetrics, cdp.Empty{}).CSSContentSize
+		params.CaptureBeyondViewport = &whole
+		params.Clip = &page.Viewport{Width: size.Width, Height: size.Height, Scale: 1}
+	}
+	return call(p, page.CaptureScreenshot, params).Data
 }
 
 // Overflow lists the elements that reach beyond the width of the page, which nobody sees whole, but for those within an element that scrolls
@@ -379,7 +390,7 @@ func (p *Page) Overflow() []string {
 			return false;
 		};
 		const beyond = b => b.width > 0 && b.height > 0 && (b.right > wide + 1 || b.left < -1);
-		return [...document.body.querySelectorAll("*")].filter(e => beyond(e.getBoundingClientRect()) && !scrolls(e.parentElement))
+		return [...document.body.querySelectorAll("*")].filter(e => beyond(e.getBoundingClientRect()) && e.checkVisibility() && !scrolls(e.parentElement))
 			.map(e => e.tagName + " " + e.className + " " + (e.innerText || "").slice(0, 40));
 	})()`)
 }

@@ -32,7 +32,7 @@ func TestPageIsSeenAsByItsReader(t *testing.T) {
 	if cells := p.Table("table"); len(cells) != 1 || !slices.Equal(cells[0], []string{"a", "1"}) {
 		t.Errorf("the table is %q", cells)
 	}
-	if len(p.Shot()) == 0 {
+	if len(p.Shot(true)) == 0 {
 		t.Error("there is no picture")
 	}
 	if beyond := p.Overflow(); len(beyond) != 1 || !strings.HasSuffix(beyond[0], "wide") {

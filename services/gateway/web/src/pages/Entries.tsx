@@ -127,7 +127,7 @@ function question(): Params | null {
 // figure says which figure the entries make up.
 function figure(p: Params): string {
   const counted = p.asset ? assetPhrase(String(p.asset)) : `everything ${basisPhrase(String(p.basis))}`;
-  const title = stage(String(p.stage)).title;
+  const words = stage(String(p.stage));
   const narrowed = [
     scope(p),
     p.evidence && (p.evidence === "claim" ? "claimed, without a signature" : "signed"),
@@ -136,7 +136,7 @@ function figure(p: Params): string {
   ]
     .filter(Boolean)
     .join("; ");
-  return `${p.reached ? `All that ever reached ${title.toLowerCase()}` : `All that moved what stands ${title.toLowerCase()}`}, in ${counted}${narrowed && ` (${narrowed})`}`;
+  return `${p.reached ? `All that was ever ${words.verb}` : `All that moved what stands ${words.title.toLowerCase()}`}, in ${counted}${narrowed && ` (${narrowed})`}`;
 }
 
 function kindOf(stream: string): string {
@@ -176,7 +176,7 @@ function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[]
         </time>
       ),
     },
-    { id: "category", header: "Category", value: (e) => categoryTitle(e.category) },
+    { id: "category", header: "Category", worded: true, value: (e) => categoryTitle(e.category) },
     { id: "instrument", header: "Instrument", value: (e) => instrumentTitle(e.instrument) },
     ...(at === "handed_over" ? [{ id: "evidence", header: "Evidence", value: (e: LedgerEntry) => e.evidence }] : []),
     { id: "ordinal", header: "Fact no.", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },

@@ -110,7 +110,7 @@ function Line<Row extends object>({ columns, row, index }: { columns: Column<Row
       {columns.map((column, j) => {
         const content = column.cell ? column.cell(row) : (column.value(row) ?? "");
         return j === 0 ? (
-          <th key={column.id} scope="row" class={column.worded ? "worded" : ""}>
+          <th key={column.id} scope="row" class={column.numeric ? "number" : column.worded ? "worded" : ""}>
             {content}
           </th>
         ) : (

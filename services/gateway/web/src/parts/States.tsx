@@ -26,7 +26,7 @@ export function ErrorNote({ problem, asOf }: { problem: Problem; asOf?: string |
 }
 
 // sentence makes one of a reason or remedy, which the server writes to follow a code.
-function sentence(words: string): string {
+export function sentence(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
 }
 

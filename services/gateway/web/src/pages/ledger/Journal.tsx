@@ -230,6 +230,7 @@ function columnsOf(since: string): Column<JournalEvent>[] {
     {
       id: "categories",
       header: "Category",
+      worded: true,
       value: (e) => e.categories.map(categoryTitle).join(", "),
       cell: (e) => <Categories codes={e.categories} />,
     },

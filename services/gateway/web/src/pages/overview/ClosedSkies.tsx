@@ -109,9 +109,12 @@ const shareWidth = 120;
 function Share({ item }: { item: Item }) {
   const part = share(item);
   return (
-    <svg class="share" width={shareWidth} height="10" role="img" aria-label={part === undefined ? "not reported" : `${part} of 100`}>
-      <rect width={shareWidth} height="10" class={part === undefined ? "track missing" : "track"} />
-      {part !== undefined && <rect width={(shareWidth * Math.min(100, length(part))) / 100} height="10" class="bar" />}
-    </svg>
+    <span class="share">
+      {part === undefined ? <span class="quiet">–</span> : `${part} of 100`}
+      <svg width={shareWidth} height="10" aria-hidden="true">
+        <rect width={shareWidth} height="10" class={part === undefined ? "track missing" : "track"} />
+        {part !== undefined && <rect width={(shareWidth * Math.min(100, length(part))) / 100} height="10" class="bar" />}
+      </svg>
+    </span>
   );
 }

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import { parseAsset } from "../../lib/asset.ts";
 import { entriesLink } from "../../lib/entries.ts";
 import { compare, length } from "../../lib/exact.ts";
-import { fit } from "../../lib/fit.ts";
+import { fit, textWidth } from "../../lib/fit.ts";
 import { below, kindsOf, type Kind } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { printFull, printShort } from "../../lib/print.ts";
@@ -114,7 +114,8 @@ interface BarsProps {
 function Bars({ givers, kinds, measure, at }: BarsProps) {
   const { ref, width } = useWidth();
   const narrow = width < 620;
-  const label = narrow ? 0 : 230;
+  const longest = Math.max(0, ...givers.map((g) => textWidth(donorTitle(g.donor), 14)));
+  const label = narrow ? 0 : Math.min(Math.ceil(longest) + 12, width * 0.3);
   const value = narrow ? 0 : 190;
   const rowHeight = narrow ? 42 : 27;
   const barHeight = 15;
@@ -142,7 +143,7 @@ function Bars({ givers, kinds, measure, at }: BarsProps) {
                   const from = x;
                   x += w;
                   return (
-                    <a key={p.category} href={entriesLink(measure, { stage: at, donor: g.donor, category: p.category })} tabIndex={-1}>
+                    <a key={p.category} href={entriesLink(measure, { stage: at, donor: g.donor, category: p.category })} tabindex={-1}>
                       <title>{`${donorTitle(g.donor)}, ${categoryTitle(p.category)}: ${printFull(p.amount)}`}</title>
                       <Swatch kind={kinds.get(p.category)!} prefix="donors" x={from} y={y} width={Math.max(0.5, w - 1)} height={barHeight} />
                     </a>

@@ -106,7 +106,7 @@ interface Strand {
 // Widths are lengths of a picture: their sums are drawn and never printed.
 function drawn(rows: SumRow[], measure: Measure, width: number) {
   // The room of the names beside the nodes of each depth.
-  const [left, middle, right] = width < 700 ? [130, 120, 90] : [220, 200, 110];
+  const [left, middle, right] = width < 700 ? [130, 120, 90] : width < 1000 ? [220, 200, 110] : [300, 200, 110];
   const kinds = kindsOf(rows.map((r) => r.category ?? ""));
   const named = largest(rows);
   const nodes = new Map<string, Node>();

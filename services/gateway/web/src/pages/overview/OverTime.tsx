@@ -162,7 +162,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
   const family = getComputedStyle(document.body).fontFamily;
   return {
     textStyle: { fontFamily: family, color: text },
-    grid: { left: 56, right: narrow ? 16 : 210, top: 14, bottom: narrow ? 28 : 28 },
+    grid: { left: 56, right: narrow ? 16 : 210, top: 14, bottom: 34 },
     tooltip: {
       ...frame,
       trigger: "axis",
@@ -188,6 +188,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
       axisLabel: {
         color: quiet,
         fontSize: 13,
+        margin: 14, // clear of the zero beside it
         hideOverlap: true,
         formatter: (m: string) => (step === 12 ? m.slice(0, 4) : printMonth(m)),
         interval: (_: number, m: string) => (Number(m.slice(5)) - 1) % step === 0,
@@ -197,7 +198,7 @@ function drawn(months: string[], lines: Line[], width: number, code: string) {
       type: "value",
       splitNumber: 4,
       splitLine: { lineStyle: { color: rule } },
-      axisLabel: { color: quiet, fontSize: 13, formatter: (n: number) => printShort(BigInt(Math.round(n)).toString()) },
+      axisLabel: { color: quiet, fontSize: 13, formatter: (n: number) => printShort(BigInt(Math.round(n)).toString()).replace(/[.,]0(?=\s)/, "") },
     },
     series: lines.map((l) => {
       const kind = kinds.get(l.category)!;

@@ -43,7 +43,7 @@ function Fact({ event: e }: { event: JournalEvent }) {
   return (
     <li>
       <time dateTime={e.recorded_at}>{printTime(e.recorded_at)}</time>
-      <span class="what">
+      <span class="what" title={e.title}>
         <a href={hrefOf(e)}>{factTitle(e.type)}</a>
         {e.donor && e.donor !== nobody && <> by {donorTitle(e.donor)}</>}
         {e.title && <>: {e.title}</>}

@@ -5,7 +5,7 @@ import { printDate } from "../../lib/print.ts";
 import { link } from "../../lib/router.ts";
 import { donorTitle } from "../../lib/words.ts";
 import { ListTable } from "../../parts/ListTable.tsx";
-import { ErrorNote } from "../../parts/States.tsx";
+import { ErrorNote, sentence } from "../../parts/States.tsx";
 import { titleOf } from "../lists/Pledges.tsx";
 import type { Problem } from "../../lib/api.ts";
 import type { Column } from "../../parts/DataTable.tsx";
@@ -26,7 +26,7 @@ export function NoPledge({ id, problem }: { id: string; problem: Problem }) {
   return (
     <section class="note">
       <h1>No pledge is known as {id}</h1>
-      <p>{problem.message}.</p>
+      <p>{sentence(problem.message)}</p>
       <p>
         A pledge is named by its stream, its UUID, or the id that an outside source gave it, to the letter. Look for{" "}
         <a href={link("/ledger", { text: id })}>recorded facts that hold “{id}”</a>, or find the pledge on the page of{" "}
