@@ -268,7 +268,7 @@ func onlyUndisclosed(c browsertest.Cell) string {
 
 func skyFiles(t *testing.T, p *browsertest.Page) {
 	shown, filed := cellsOf{}, cellsOf{}
-	headers := map[string]string{"committed": "Pledged", "allocated": "Allocated", "handed_over": "Handed over"}
+	headers := map[string]string{"committed": "Committed", "allocated": "Allocated", "handed_over": "Handed over"}
 	for _, r := range files(t, p, "closed-skies") {
 		if r["asset"] != "" {
 			unit, item, _ := strings.Cut(r["asset"], ":")

@@ -5,6 +5,7 @@ import { address, asProblem, get, type Params, type Problem } from "./api.ts";
 import { basisOf, isAsset } from "./asset.ts";
 import { movedBeyond, pause } from "./live.ts";
 import { view, type View } from "./router.ts";
+import { terms } from "./words.ts";
 import type { AssetsResponse, AssetUse } from "./types.ts";
 
 export interface Measure {
@@ -34,7 +35,14 @@ export const measure = computed((): Measure | null => {
 const askMillisecondsMin = 30_000;
 const retryMilliseconds = 3_000;
 
-const donorShown = computed(() => view.value.donor);
+// donorShown is the donor whose assets count: none where the address names somebody unknown, and undefined until that can be told.
+const donorShown = computed(() => {
+  const { donor } = view.value;
+  if (donor && !terms.value) {
+    return undefined;
+  }
+  return terms.value?.donors.some((d) => d.code === donor) ? donor : "";
+});
 
 // startMeasures asks for each donor that is shown, and again when figures moved, seldom: which assets there are changes rarely, but for a
 // ledger that was empty.
@@ -43,7 +51,9 @@ export function startMeasures(): void {
   effect(() => {
     asking.abort();
     asking = new AbortController();
-    void follow(donorShown.value, asking.signal);
+    if (donorShown.value !== undefined) {
+      void follow(donorShown.value, asking.signal);
+    }
   });
 }
 
