@@ -230,6 +230,37 @@ func TestReadersForgetWhatIsOfAnotherLog(t *testing.T) {
 	}
 }
 
+// Who was away while the log was restored from a copy, and grew again to where the reader was, has seen other balances there.
+func TestWhoWasAwayForgetsWhatIsNoMore(t *testing.T) {
+	h := byHand(t, nil)
+	h.put("a.a", 1, 10)
+	h.mark(10, 1)
+	away, there := openTable(t, h.url), openTable(t, h.url)
+	away.until(10)
+	there.until(10)
+	away.close()
+	h.put("a.a", 3, 5)
+	h.mark(5, 1)
+	for there.messages["snapshot"] < 2 {
+		must(t, there.step())
+	}
+	h.put("b.b", 4, 10)
+	h.mark(10, 2)
+	there.until(10)
+	away.again(h.url)
+	h.put("b.b", 5, 12)
+	h.mark(12, 2)
+	away.until(12)
+	away.equals(map[string]string{"a.a": "3 of 9", "b.b": "5 of 9"})
+	away.again(h.url) // and has seen what there is from then on
+	h.put("b.b", 6, 13)
+	h.mark(13, 2)
+	away.until(13)
+	if away.messages["snapshot"] != 2 {
+		t.Errorf("sent %v", away.messages)
+	}
+}
+
 func TestALaggingViewIsTold(t *testing.T) {
 	h := byHand(t, func(hub *stream.Hub) { hub.Hurry(time.Minute, time.Minute, 800*time.Millisecond) })
 	h.mark(0, 0)

@@ -39,6 +39,7 @@ type board struct {
 	gone    map[string]int // the round in which a key vanished
 	floor   int            // the first round since which all that vanished is known
 	known   []known        // rounds that readers may resume from, in order; what changed after each is known
+	void    es.Position    // up to it readers may have seen what is void: nobody knows which of the two they have at a position
 	changes map[int][]byte // since a round, encoded
 	parts   [][]byte       // of a snapshot, encoded
 	shared  int            // bytes of changes
@@ -71,6 +72,7 @@ func (b *board) publish(mark live.Mark, values map[string][]byte) {
 	b.round++
 	if b.epoch == 0 || !follows(b.mark, mark) {
 		b.epoch++
+		b.void = max(b.void, b.mark.Position)
 		b.rows, b.gone, b.known = map[string]row{}, map[string]int{}, nil
 	}
 	for key, value := range values {
@@ -186,7 +188,7 @@ func (b *board) resume(at es.Position) (round int, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	return b.known[i].round, true
+	return b.known[i].round, at > b.void
 }
 
 // since returns what has changed after a round as one message, and what it leads to. One that is large is made only in turn, and none where it

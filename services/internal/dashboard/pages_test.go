@@ -67,7 +67,6 @@ func TestUnknownPlacesSayWhatToDo(t *testing.T) {
 	w := theSample(t)
 	p := w.open(t, "/", browsertest.View{})
 	p.Excuse("404")
-	p.Excuse("400 (Bad Request)")
 	for path, want := range map[string][]string{
 		"/nowhere":                 {"There is no page /nowhere", "Go to the overview"},
 		"/donor/ATLANTIS":          {"No donor has the code ATLANTIS", "Choose a donor on the overview"},
