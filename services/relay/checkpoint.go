@@ -32,6 +32,8 @@ type Checkpoint struct {
 	Created  time.Time `json:"created"`
 	// Refills is how often an operator has said where to go on; what was noted before the last time counts no more.
 	Refills uint64 `json:"refills"`
+	// RefilledAt is the stream's last sequence when the last of these was taken up: sequences up to it are of other ordinals.
+	RefilledAt uint64 `json:"refilled_at,omitempty"`
 	// RefillFrom is the ordinal from which an operator wants the events published, until a relay has taken it up.
 	RefillFrom *uint64 `json:"refill_from,omitempty"`
 }

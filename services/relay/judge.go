@@ -89,7 +89,8 @@ func (f found) as(c Checkpoint) bool {
 // cutBack tells that the stream has lost its newest messages and nothing else, as in a power failure: what is published again has the sequences that
 // it had. The server sets durable consumers back with the stream, and others that have had it find it where it was.
 func (f found) cutBack(c Checkpoint, last place) bool {
-	return f.info.Created.Equal(c.Created) && f.sequence() < c.Sequence && last.Next < c.Next && c.Sequence-f.sequence() == c.Next-last.Next
+	return f.info.Created.Equal(c.Created) && f.sequence() < c.Sequence && f.sequence() >= c.RefilledAt && last.Next < c.Next &&
+		c.Sequence-f.sequence() == c.Next-last.Next
 }
 
 // judge finds what a stream was last given of a log, from the stream and the last checkpoint. Its position is 0 where only the ordinal is known. Its

@@ -319,6 +319,26 @@ func TestTheStreamIsSetBackBeforeARefill(t *testing.T) {
 	w.heldUntil(50, upTo(50, 105))
 }
 
+// Two refills may bring sequences and ordinals back in step; what the stream held before them is other events all the same.
+func TestTheStreamIsSetBackBeforeTwoRefills(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.end()
+	before := copyFolder(t, w.streams)
+	w.begin()
+	w.refill(50) // sequence 150 has ordinal 99
+	await(t, "the refill is published", func() bool { return len(ordinals(t, w.server.js, relay.Events.Stream)) == 150 })
+	w.relay.stop()
+	w.log.Fill(t, 60)
+	must(t, relay.Refill(t.Context(), w.server.js, w.log, relay.Events, 150))
+	w.relay = run(t, dial(t, w.server.URL()), w.log, w.cfg)
+	w.relay.awaitEvents(t, 160) // sequence 160 has ordinal 159
+	w.end()
+	w.streams = before
+	w.begin()
+	w.heldUntil(100, upTo(100, 165))
+}
+
 // A stream that lost its newest messages is not gone on with where the log has lost what was in them: others have their ordinals now.
 func TestStreamAndLogAreSetBack(t *testing.T) {
 	t.Parallel()

@@ -314,6 +314,7 @@ func (s *session) begin(ctx context.Context) error {
 	switch {
 	case takesUp:
 		s.checkpoint.Refills++
+		s.checkpoint.RefilledAt = s.seq
 		s.zap.Info("an operator has said where to go on", zap.Uint64("ordinal", *s.asked))
 	case !s.checkpoint.none():
 		return nil

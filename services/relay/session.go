@@ -214,7 +214,7 @@ func (s *session) mark(ctx context.Context, now bool) error {
 
 // reached is the checkpoint of what is acknowledged.
 func (s *session) reached() Checkpoint {
-	return Checkpoint{LogID: s.head.LogID, place: s.acked, Sequence: s.seq, Created: s.created, Refills: s.checkpoint.Refills}
+	return Checkpoint{LogID: s.head.LogID, place: s.acked, Sequence: s.seq, Created: s.created, Refills: s.checkpoint.Refills, RefilledAt: s.checkpoint.RefilledAt}
 }
 
 // remember notes what is acknowledged outside of NATS.
