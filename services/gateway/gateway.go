@@ -43,9 +43,7 @@ func New(ledger *client.Client) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", f) // what has a path of its own, such as the stream and the pages, is added here
-	return mux, nil
+	return f, nil
 }
 
 // NewServer returns a server of a loopback listener: it speaks HTTP/1 and HTTP/2 without TLS, gives up on headers that come slowly and on

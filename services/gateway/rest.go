@@ -25,6 +25,11 @@ import (
 func (f *front) rest(w http.ResponseWriter, r *http.Request) {
 	t, known := find(f.routes, r.URL.EscapedPath())
 	switch {
+	case !known && r.URL.Path == StreamPath: // a GET has a handler of its own
+		w.Header().Set("Allow", "GET, HEAD")
+		f.refuseUnread(w, r, http.StatusMethodNotAllowed, connect.CodeUnimplemented, &apiv1.Problem{
+			Code: "wrong_method", Reason: fmt.Sprintf("%s takes GET, HEAD, and %s came", StreamPath, r.Method), Remedy: "use GET",
+		})
 	case !known:
 		f.refuseUnread(w, r, http.StatusNotFound, connect.CodeNotFound, unknownPath(f.routes, r.URL.Path))
 	case t.Post && r.Method == http.MethodPost:

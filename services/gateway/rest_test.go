@@ -132,6 +132,7 @@ func TestWhatRESTRefusesIsAProblem(t *testing.T) {
 		{"several words in one", "GET", "/v1/balances?stages=committed,allocated", "", nil, 400, "bad_value", "stages", "stages=committed&stages="},
 		{"a deeper path", "GET", "/v1/pledges/a/b", "", nil, 404, "unknown_path", "", ""},
 		{"a POST to a view", "POST", "/v1/balances", "{}", nil, 405, "wrong_method", "", "use GET"},
+		{"a POST to the stream", "POST", "/v1/stream", "{}", nil, 405, "wrong_method", "", "use GET"},
 		{"OPTIONS", "OPTIONS", "/v1/balances", "", nil, 405, "wrong_method", "", "use GET"},
 		{"a GET of commands", "GET", "/v1/commands", "", nil, 405, "wrong_method", "", "use POST"},
 		{"a body to a view", "GET", "/v1/head", "{}", nil, 400, "unexpected_body", "", "name=value"},

@@ -34,3 +34,10 @@ func TestChangesAreCalledSo(t *testing.T) {
 	p.AwaitText("section.part", "do not narrow this list")
 	p.AwaitText("#pledges-title + p + .list caption", "each as a whole")
 }
+
+// Where all that a picture would draw is undisclosed it says so, and not that nothing is there.
+func TestPicturesOfUndisclosedValuesSaySo(t *testing.T) {
+	p := theSample(t).open(t, "/?donor=POL&stage=allocated&asset=EUR/2@donor_stated", browsertest.View{})
+	p.AwaitText("#over-time .nothing", "undisclosed")
+	p.AwaitText("#flow .nothing", "undisclosed")
+}

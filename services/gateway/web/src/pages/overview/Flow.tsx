@@ -69,7 +69,7 @@ export function Flow({ measure }: { measure: Measure }) {
       table={{ caption: "What stands at each stage, by donor and category", columns, rows }}
     >
       {rows.length === 0 ? (
-        <p class="nothing">Nothing stands at any stage.</p>
+        <p class="nothing">{answer.data?.unknown === "0" ? "Nothing stands at any stage." : "What stands is undisclosed, and has no width to draw."}</p>
       ) : (
         <Chart
           option={option}

@@ -177,7 +177,7 @@ function LadderPicture({ rungs, asset, at }: { rungs: Rung[]; asset: string; at:
                   </text>
                 ) : r.amount === undefined ? (
                   <a href={at(r.stage)}>
-                    <text x={label + room + 10} y={y + 13} class="none">
+                    <text x={width < 520 ? width : label + room + 10} y={y + 13} text-anchor={width < 520 ? "end" : "start"} class="none">
                       {r.unknown} undisclosed
                       <title>Show the entries</title>
                     </text>

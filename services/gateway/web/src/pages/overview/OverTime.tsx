@@ -83,7 +83,9 @@ export function OverTime({ measure }: { measure: Measure }) {
           />
         </>
       ) : (
-        <p class="nothing">No dated fact says anything of this stage.</p>
+        <p class="nothing">
+          {answer.data?.rows.length === 0 ? "No dated fact says anything of this stage." : "All that came in these months is undisclosed; the table counts it."}
+        </p>
       )}
     </Figure>
   );
