@@ -41,3 +41,18 @@ func TestPicturesOfUndisclosedValuesSaySo(t *testing.T) {
 	p.AwaitText("#over-time .nothing", "undisclosed")
 	p.AwaitText("#flow .nothing", "undisclosed")
 }
+
+// A picture that is sent on by itself says what is not in it.
+func TestSavedPicturesSayWhatIsNotInThem(t *testing.T) {
+	p := theSample(t).open(t, "/?asset=EUR/2@donor_stated", browsertest.View{})
+	p.AwaitText("#ladder svg a", "undisclosed")
+	said := browsertest.Eval[string](p, `new Promise((done) => {
+		URL.createObjectURL = (file) => { file.text().then((svg) => done(svg.replace(/<[^>]*>/g, " "))); return "data:,"; };
+		[...document.querySelectorAll("#ladder .files button")].find((b) => b.textContent === "SVG").click();
+	})`)
+	for _, want := range []string{"undisclosed", "Left out:", "guarantees committed", "as of fact"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the saved picture does not say %q: %s", want, said)
+		}
+	}
+}

@@ -14,7 +14,9 @@ const styles = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dashar
 const margin = 24;
 const titleHeight = 50;
 const legendHeight = 30;
-const sourceHeight = 36;
+const sourceHeight = 20;
+const sourceLineHeight = 16;
+const sourceSize = 12;
 // Pixels of the file for each of the page: enough for print.
 const pngScale = 2;
 
@@ -28,6 +30,20 @@ export async function saveImage(picture: HTMLElement | null, words: Words, form:
   save(form === "svg" ? file : await painted(svg, width, height), `${words.name}.${form}`);
 }
 
+// wrapped breaks text into lines that are no wider than there is room, but for a word that is.
+function wrapped(text: string, size: number, room: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const line = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && textWidth(line, size) <= room) {
+      lines[lines.length - 1] = line;
+    } else {
+      lines.push(word);
+    }
+  }
+  return lines;
+}
+
 // area tells the picture from the samples of its legend.
 function area(svg: SVGSVGElement): number {
   const { width, height } = svg.getBoundingClientRect();
@@ -39,7 +55,10 @@ function framed(drawn: SVGSVGElement, legend: NodeListOf<Element>, words: Words)
   const page = getComputedStyle(document.body);
   const shown = [...legend].filter((item) => item.getClientRects().length > 0);
   const top = titleHeight + (shown.length > 0 ? legendHeight : 0);
-  const [width, height] = [Math.ceil(box.width) + 2 * margin, Math.ceil(box.height) + top + sourceHeight + margin];
+  const width = Math.ceil(box.width) + 2 * margin;
+  const source = wrapped(words.source, sourceSize, box.width);
+  const below = Math.ceil(box.height) + top + sourceHeight;
+  const height = below + source.length * sourceLineHeight + margin / 2;
   const frame = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   frame.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   frame.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -61,7 +80,9 @@ function framed(drawn: SVGSVGElement, legend: NodeListOf<Element>, words: Words)
     add(frame, "text", { x, y: titleHeight + 11, "font-size": 13, ...text }).textContent = name;
     x += textWidth(name, 13) + 20;
   }
-  add(frame, "text", { x: margin, y: height - margin / 2, "font-size": 12, ...text }).textContent = words.source;
+  for (const [i, line] of source.entries()) {
+    add(frame, "text", { x: margin, y: below + (i + 1) * sourceLineHeight, "font-size": sourceSize, ...text }).textContent = line;
+  }
   return { svg: new XMLSerializer().serializeToString(frame), width, height };
 }
 

@@ -58,10 +58,8 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
             {asset && <span>{capital(assetPhrase(asset))}. </span>}
             {counted === "one" && <span>{counting(answer.params)}. </span>}
             {scope(answer.params) && <span>Only: {scope(answer.params)}. </span>}
-            {data.unknown !== "0" && (
-              <span class="unknown">{plural(data.unknown, "undisclosed value counts", "undisclosed values count")} in no sum. </span>
-            )}
-            <LeftOutNote rows={data.left_out} />
+            {data.unknown !== "0" && <span class="unknown">{undisclosed(data.unknown)}</span>}
+            {leftOut(data.left_out) && <span>{leftOut(data.left_out)}</span>}
             {data.members.length > 0 && (
               <span title={data.members.map(donorTitle).join(", ")}>
                 Donors: the {printCount(data.members.length)} members of {String(answer.params.group)} on {data.group_on}.{" "}
@@ -92,7 +90,7 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
                 <button
                   key={form}
                   type="button"
-                  onClick={() => void saveImage(picture.current, { name: id, title, source: source(answer, data.ordinal, asset) }, form)}
+                  onClick={() => void saveImage(picture.current, { name: id, title, source: source(answer, data, asset) }, form)}
                 >
                   {form.toUpperCase()}
                 </button>
@@ -110,20 +108,24 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
 }
 
 // source is what an image says of itself.
-function source({ params }: Answer<unknown>, ordinal: string, asset: string | undefined): string {
+function source({ params }: Answer<unknown>, { ordinal, unknown, left_out }: BalancesResponse, asset: string | undefined): string {
   const only = scope(params);
-  return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}${counting(params)}. ${only ? `Only: ${only}. ` : ""}Allied Ledger, as of fact ${printCount(ordinal)}.`;
+  return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}${counting(params)}. ${only ? `Only: ${only}. ` : ""}${undisclosed(unknown)}${leftOut(left_out)}Allied Ledger, as of fact ${printCount(ordinal)}.`;
 }
 
 function capital(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-// LeftOutNote says which instruments enter no sum here, and how much that would be.
-function LeftOutNote({ rows }: { rows: LeftOut[] }) {
+function undisclosed(unknown: string): string {
+  return unknown === "0" ? "" : `${plural(unknown, "undisclosed value counts", "undisclosed values count")} in no sum. `;
+}
+
+// leftOut says which instruments enter no sum here, and how much that would be.
+function leftOut(rows: readonly LeftOut[]): string {
   const some = rows.filter((r) => r.unknown !== "0" || r.amount === undefined || !isZero(r.amount));
   if (some.length === 0) {
-    return null;
+    return "";
   }
   const words = some.map((r) => {
     const amount = [
@@ -134,5 +136,5 @@ function LeftOutNote({ rows }: { rows: LeftOut[] }) {
       .join(" + ");
     return `${instrumentTitle(r.instrument)} ${stage(r.stage).verb} ${amount}`;
   });
-  return <span>Left out: {words.join(", ")}. </span>;
+  return `Left out: ${words.join(", ")}. `;
 }
