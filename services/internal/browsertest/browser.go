@@ -368,7 +368,7 @@ func (p *Page) Cells(selector string) [][]Cell {
 // Shot is a picture of the page as WebP, as good as it must be to be read: of the whole page, or of what is in sight.
 func (p *Page) Shot(whole bool) []byte {
 	p.t.Helper()
-	quality := int64(30)
+	quality := int64(25)
 	params := page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality}
 	if whole {
 		size := call(p, page.GetLayoutMetrics, cdp.Empty{}).CSSContentSize

@@ -75,6 +75,9 @@ func TestScreens(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			p := s.open(t)
 			for _, look := range looks {
+				if testing.Short() && look.name == "768" {
+					continue
+				}
 				for _, dark := range []bool{false, true} {
 					view, name := look.view, s.name+"-"+look.name
 					if view.Dark = dark; dark {

@@ -9,9 +9,9 @@ export function LiveStatus() {
     <p class={`live ${now.state}`}>
       <span class="dot" aria-hidden="true" />
       <span role="status">{words(now)}</span>{" "}
-      {now.state === "disconnected" && <Clock at={now.retryAt} words="next try in" />}{" "}
-      {now.state === "lagging" && <Clock at={now.since} words="for" />}{" "}
-      {head.value && head.value.ordinal >= 0 && <span class="ordinal">at fact {printCount(head.value.ordinal)}</span>}
+      {now.state === "disconnected" && <Clock at={now.retryAt} words="· next try in" />}{" "}
+      {now.state === "lagging" && <Clock at={now.since} words="· for" />}{" "}
+      {head.value && head.value.ordinal >= 0 && <span class="ordinal">· fact {printCount(head.value.ordinal)}</span>}
     </p>
   );
 }
