@@ -19,6 +19,8 @@ interface Props<Row extends object, Data extends BalancesResponse> {
   // A sentence under the title.
   lead?: ComponentChildren;
   answer: Answer<Data>;
+  // The questions whose answers are shown, where they are several: each is a file of its own, and says what it holds.
+  files?: { of: string; answer: Answer<unknown> }[];
   // The asset that is shown; its name stands under the picture.
   asset?: string;
   // Said under the picture beside the rest, such as what has no date.
@@ -34,7 +36,7 @@ interface Props<Row extends object, Data extends BalancesResponse> {
 }
 
 export function Figure<Row extends object, Data extends BalancesResponse>(props: Props<Row, Data>) {
-  const { id, title, lead, answer, asset, notes, table, height, drawn = true, counted = "one", children } = props;
+  const { id, title, lead, answer, files = [{ of: "", answer }], asset, notes, table, height, drawn = true, counted = "one", children } = props;
   const picture = useRef<HTMLDivElement>(null);
   const [open, setOpen] = useState(false);
   const { data, error, pending } = answer;
@@ -76,15 +78,9 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
                 {open ? "Hide table" : "Table"}
               </button>
             )}
-            <a href={address(answer.path, answer.params, ".csv")} download={`${id}.csv`}>
-              CSV
-            </a>
-            <a href={address(answer.path, answer.params, ".xlsx")} download={`${id}.xlsx`}>
-              XLSX
-            </a>
-            <a href={address(answer.path, answer.params)} target="_blank" rel="noopener">
-              JSON
-            </a>
+            {files.map((f) => (
+              <Files key={f.of} name={id} of={f.of} answer={f.answer} />
+            ))}
             {drawn &&
               (["svg", "png"] as const).map((form) => (
                 <button
@@ -104,6 +100,25 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
         </footer>
       )}
     </figure>
+  );
+}
+
+function Files({ name, of, answer }: { name: string; of: string; answer: Answer<unknown> }) {
+  const file = of ? `${name}-${of.replace(/ /g, "-")}` : name;
+  const words = (form: string) => (of ? `${form}, ${of}` : form);
+  return (
+    <>
+      {of && <span aria-hidden="true">{capital(of)}:</span>}
+      <a href={address(answer.path, answer.params, ".csv")} download={`${file}.csv`} aria-label={words("CSV")}>
+        CSV
+      </a>
+      <a href={address(answer.path, answer.params, ".xlsx")} download={`${file}.xlsx`} aria-label={words("XLSX")}>
+        XLSX
+      </a>
+      <a href={address(answer.path, answer.params)} target="_blank" rel="noopener" aria-label={words("JSON")}>
+        JSON
+      </a>
+    </>
   );
 }
 

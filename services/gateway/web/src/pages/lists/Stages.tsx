@@ -41,6 +41,10 @@ export function Stages({ measure, who }: { measure: Measure; who: string }) {
       title="What came to each stage, and what still stands there"
       lead={standing.data && <Outstanding rows={rows} measure={measure} who={who} />}
       answer={answer}
+      files={[
+        { of: "ever reached", answer: reached },
+        { of: "standing now", answer: standing },
+      ]}
       asset={measure.asset}
       notes={v.from || v.to ? "The months narrow what reached a stage; what stands, stands now. " : "What stands has not moved on. "}
       counted="both"

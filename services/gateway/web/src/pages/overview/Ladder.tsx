@@ -52,6 +52,10 @@ export function Ladder({ measure }: { measure: Measure }) {
       }
       lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} dated={v.from !== "" || v.to !== ""} />}
       answer={answer}
+      files={[
+        { of: "all stages", answer },
+        { of: "signed or claimed", answer: claims },
+      ]}
       asset={measure.asset}
       height={ladder.length * rowHeight + 2 * branchHeight + 30}
       table={{ caption: "Support at each stage", columns, rows: rungs }}
