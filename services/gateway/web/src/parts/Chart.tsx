@@ -46,6 +46,7 @@ export function Chart({ option, height, widthMin = 0, label, onSelect }: Props) 
   const { ref, width } = useWidth();
   const box = useRef<HTMLDivElement>(null);
   const [chart, setChart] = useState<EChartsType | null>(null);
+  const [drawn, setDrawn] = useState<Props["option"] | null>(null);
   const [failed, setFailed] = useState(false);
   const dark = useDark(view.value.theme);
   const room = Math.max(width, widthMin);
@@ -70,6 +71,7 @@ export function Chart({ option, height, widthMin = 0, label, onSelect }: Props) 
     if (chart && width > 0) {
       chart.resize({ width: room, height });
       chart.setOption({ animation: false, ...option({ width: room }) }, { notMerge: true });
+      setDrawn(() => option);
     }
   }, [chart, option, room, height, dark, width]);
   useEffect(() => {
@@ -81,7 +83,7 @@ export function Chart({ option, height, widthMin = 0, label, onSelect }: Props) 
     return () => chart.off("click", select);
   }, [chart, onSelect]);
   return (
-    <div ref={ref} class="chart" role="img" aria-label={label} aria-busy={!chart && !failed}>
+    <div ref={ref} class="chart" role="img" aria-label={label} aria-busy={drawn !== option && !failed}>
       {failed && <p class="nothing">The program that draws this could not be loaded. The table has all of it; reload the page to draw it.</p>}
       <div ref={box} style={{ width: `${room}px`, height: `${height}px` }} />
     </div>
