@@ -176,7 +176,7 @@ function columnsOf(asset: string | undefined, at: string): Column<LedgerEntry>[]
         </time>
       ),
     },
-    { id: "category", header: "Category", worded: true, value: (e) => categoryTitle(e.category) },
+    { id: "category", header: "Category", value: (e) => categoryTitle(e.category) },
     { id: "instrument", header: "Instrument", value: (e) => instrumentTitle(e.instrument) },
     ...(at === "handed_over" ? [{ id: "evidence", header: "Evidence", value: (e: LedgerEntry) => e.evidence }] : []),
     { id: "ordinal", header: "Fact no.", numeric: true, value: (e) => e.ordinal, cell: (e) => printCount(e.ordinal) },
