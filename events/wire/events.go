@@ -92,6 +92,19 @@ func Types() []string {
 	return names
 }
 
+// ShortName is the last part of a stored name, which all versions of an event share.
+func ShortName(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
+
+// ShortNames are those of all events that this program reads, in order.
+func ShortNames() []string {
+	names := Types()
+	for i := range names {
+		names[i] = ShortName(names[i])
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // knownVersions returns the stored names of all versions of the event that a stored name belongs to, oldest first.
 func knownVersions(stored string) []string {
 	event, _, ok := splitVersion(stored)

@@ -180,17 +180,11 @@ func (r *ListRequest) check() (*filter, error) {
 
 // checkType refuses what is neither the stored name of an event nor the last part of one.
 func checkType(name string) error {
-	types := wire.Types()
-	if name == "" || slices.Contains(types, name) {
+	if name == "" || slices.Contains(wire.Types(), name) {
 		return nil
 	}
-	for i := range types {
-		types[i] = lastPart(types[i])
-	}
-	return words.Check("type", name, slices.Compact(slices.Sorted(slices.Values(types))))
+	return words.Check("type", name, wire.ShortNames())
 }
-
-func lastPart(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
 
 // rows yields the events that a page looks through, the latest first.
 func (f *filter) rows(ctx context.Context, s engine.Snapshot) iter.Seq2[engine.Row, error] {
@@ -253,7 +247,7 @@ func (f *filter) passes(row engine.Row) bool {
 	return (f.Kind == "" || strings.HasPrefix(row[streamColumn].Text(), f.Kind+"-")) &&
 		(f.Donor == "" || row[donorColumn].Text() == f.Donor) &&
 		words.Among(f.members, row[donorColumn].Text()) &&
-		(f.Type == "" || stored == f.Type || lastPart(stored) == f.Type) &&
+		(f.Type == "" || stored == f.Type || wire.ShortName(stored) == f.Type) &&
 		(f.Category == "" || slices.ContainsFunc(strings.Fields(row[categoriesColumn].Text()), func(c string) bool { return words.Within(c, f.Category) })) &&
 		strings.Contains(row[searchColumn].Text(), f.text)
 }

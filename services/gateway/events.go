@@ -10,11 +10,8 @@ import (
 
 	"github.com/allied-ledger/allied/events/donor"
 	"github.com/allied-ledger/allied/events/es"
-	"github.com/allied-ledger/allied/events/imports"
-	"github.com/allied-ledger/allied/events/payment"
-	"github.com/allied-ledger/allied/events/pledge"
-	"github.com/allied-ledger/allied/events/shipment"
 	"github.com/allied-ledger/allied/events/wire"
+	"github.com/allied-ledger/allied/projections/journal"
 	apiv1 "github.com/allied-ledger/allied/proto/gen/allied/api/v1"
 	"github.com/allied-ledger/allied/services/internal/readable"
 	"github.com/allied-ledger/allied/services/internal/remotelog"
@@ -101,13 +98,11 @@ func fill(out *apiv1.EventsResponse, entries iter.Seq2[es.Entry, error], r *apiv
 
 // passes tells whether an event is of the type and the donor asked for. What cannot be read passes the donor's filter: nobody knows whose it is.
 func passes(r *apiv1.EventsRequest, stored, donor string, unread bool) bool {
-	if r.Type != "" && stored != r.Type && lastPart(stored) != r.Type {
+	if r.Type != "" && stored != r.Type && wire.ShortName(stored) != r.Type {
 		return false
 	}
 	return r.Donor == "" || unread || donor == r.Donor
 }
-
-func lastPart(stored string) string { return stored[strings.LastIndexByte(stored, '.')+1:] }
 
 func checkEvents(r *apiv1.EventsRequest) error {
 	if r.Limit < 0 || r.Limit > pageEventsMax {
@@ -121,19 +116,14 @@ func checkEvents(r *apiv1.EventsRequest) error {
 			return &es.Refusal{Code: "bad_stream", Field: "stream", Reason: err.Error(), Remedy: "name the stream as the ledger printed it"}
 		}
 	}
-	kinds := []string{pledge.Decider.Kind, shipment.Decider.Kind, payment.Decider.Kind, imports.Decider.Kind}
-	if err := checkWord("kind", r.Kind, kinds); err != nil {
+	if err := checkWord("kind", r.Kind, journal.Kinds()); err != nil {
 		return err
 	}
 	if err := checkWord("donor", r.Donor, append(donor.Codes(), donor.None)); err != nil {
 		return err
 	}
-	types := wire.Types()
-	if slices.Contains(types, r.Type) {
+	if slices.Contains(wire.Types(), r.Type) {
 		return nil
 	}
-	for i, name := range types {
-		types[i] = lastPart(name)
-	}
-	return checkWord("type", r.Type, slices.Compact(slices.Sorted(slices.Values(types))))
+	return checkWord("type", r.Type, wire.ShortNames())
 }
