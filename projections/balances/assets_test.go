@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/allied-ledger/allied/projections/balances"
-	"github.com/allied-ledger/allied/projections/engine"
+	"github.com/allied-ledger/allied/projections/engine/enginetest"
 )
 
 func TestAssetsAreThoseOfMostDonorsFirst(t *testing.T) {
@@ -21,17 +21,12 @@ func TestAssetsAreThoseOfMostDonorsFirst(t *testing.T) {
 		{balances.AssetsRequest{Donor: "USA", Quantities: true}, []string{eur + " tracker 3 of 3", "each/6:shell quantity 0 of 1"}},
 	} {
 		var got []string
-		if err := views.View(t.Context(), func(s engine.Snapshot) error {
-			report, err := balances.Assets(t.Context(), s, c.req)
-			if err != nil {
-				return err
-			}
-			for _, a := range report.Assets {
-				got = append(got, fmt.Sprintf("%s %s %d of %d", a.Asset, a.Basis, a.Committed, a.Donors))
-			}
-			return nil
-		}); err != nil {
+		report, err := enginetest.Ask(t, views, balances.Assets, c.req)
+		if err != nil {
 			t.Fatal(err)
+		}
+		for _, a := range report.Assets {
+			got = append(got, fmt.Sprintf("%s %s %d of %d", a.Asset, a.Basis, a.Committed, a.Donors))
 		}
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %q, want %q", c.req, got, c.want)

@@ -55,24 +55,14 @@ func ledger(t *testing.T) *enginetest.Log {
 	return log
 }
 
-func query(t *testing.T, views engine.Views, req balances.Request) (report *balances.Report, err error) {
+func query(t *testing.T, views engine.Views, req balances.Request) (*balances.Report, error) {
 	t.Helper()
-	if verr := views.View(t.Context(), func(s engine.Snapshot) error {
-		report, err = balances.Query(t.Context(), s, req)
-		return nil
-	}); verr != nil {
-		t.Fatal(verr)
-	}
-	return report, err
+	return enginetest.Ask(t, views, balances.Query, req)
 }
 
 func replayed(t *testing.T, log *enginetest.Log) engine.Views {
 	t.Helper()
-	r, err := engine.Replay(t.Context(), log.All(), balances.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r.Sink
+	return enginetest.Replayed(t, log, balances.New())
 }
 
 var reports = []struct {

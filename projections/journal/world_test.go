@@ -69,13 +69,7 @@ const undisclosed = eventv1.ValueStatus_VALUE_STATUS_UNDISCLOSED
 // view asks the view of a log.
 func view(t testing.TB, log *enginetest.Log, fn func(engine.Snapshot) error) {
 	t.Helper()
-	r, err := engine.Replay(t.Context(), log.All(), journal.New())
-	if err == nil {
-		err = r.Sink.View(t.Context(), fn)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	enginetest.View(t, enginetest.Replayed(t, log, journal.New()), fn)
 }
 
 func refusal(t *testing.T, err error, code, field string) {

@@ -142,13 +142,7 @@ func ledger(t *testing.T) *world {
 
 func view(t *testing.T, log *enginetest.Log, fn func(engine.Snapshot) error) {
 	t.Helper()
-	r, err := engine.Replay(t.Context(), log.All(), payments.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Sink.View(t.Context(), fn); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.View(t, enginetest.Replayed(t, log, payments.New()), fn)
 }
 
 func TestShowTellsWhatWasBookedAndCameBack(t *testing.T) {

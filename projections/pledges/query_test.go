@@ -57,13 +57,7 @@ func ledger(t *testing.T) *enginetest.Log {
 
 func view(t *testing.T, log *enginetest.Log, fn func(engine.Snapshot) error) {
 	t.Helper()
-	r, err := engine.Replay(t.Context(), log.All(), pledges.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Sink.View(t.Context(), fn); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.View(t, enginetest.Replayed(t, log, pledges.New()), fn)
 }
 
 func TestShowTellsTheLadderOfEveryLine(t *testing.T) {

@@ -138,13 +138,7 @@ func ledger(t *testing.T) *world {
 
 func view(t *testing.T, log *enginetest.Log, fn func(engine.Snapshot) error) {
 	t.Helper()
-	r, err := engine.Replay(t.Context(), log.All(), shipments.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Sink.View(t.Context(), fn); err != nil {
-		t.Fatal(err)
-	}
+	enginetest.View(t, enginetest.Replayed(t, log, shipments.New()), fn)
 }
 
 func TestShowTellsEveryRungOfEveryLine(t *testing.T) {
