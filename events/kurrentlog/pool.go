@@ -175,7 +175,7 @@ func (p *pool) closeIdle() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.idle {
-		_ = c.Close()
+		_ = c.Close() // never fails
 	}
 	p.idle = nil
 }
@@ -196,7 +196,7 @@ func (p *pool) connect(ctx context.Context) (*esdb.Client, error) {
 			err = ask(asking, client, p.probe)
 		}
 		if err != nil {
-			_ = client.Close()
+			_ = client.Close() // never fails
 		}
 		asked <- err
 	}()
@@ -218,7 +218,7 @@ func (p *pool) connect(ctx context.Context) (*esdb.Client, error) {
 	case <-ctx.Done():
 		go func() {
 			if <-asked == nil {
-				_ = client.Close()
+				_ = client.Close() // never fails
 			}
 		}()
 		return nil, ctx.Err()

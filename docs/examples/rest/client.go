@@ -1,4 +1,4 @@
-// Uses REST with Go's standard library: go run client.go http://127.0.0.1:8080
+// Command client uses REST with Go's standard library: go run client.go http://127.0.0.1:8080
 package main
 
 import (
