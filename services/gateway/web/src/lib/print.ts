@@ -98,3 +98,8 @@ export function printDate(date: string): string {
   }
   return /^\d{4}-\d{2}$/.test(date) ? printMonth(date) : date === "unknown" ? "day not known" : date;
 }
+
+// capital begins words with a capital letter.
+export function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,16 +1,16 @@
 // Figure frames a picture: what it shows, what it is counted in, as of when, what is not in it, and its data as a table and as files.
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
-import { address } from "../lib/api.ts";
 import { assetPhrase, parseAsset } from "../lib/asset.ts";
 import { isZero } from "../lib/exact.ts";
 import { saveImage } from "../lib/image.ts";
 import { counting, scope } from "../lib/scope.ts";
-import { plural, printCount, printShort } from "../lib/print.ts";
+import { capital, plural, printCount, printShort } from "../lib/print.ts";
 import { donorTitle, instrumentTitle, stage } from "../lib/words.ts";
 import type { Answer } from "../lib/query.ts";
 import type { BalancesResponse, LeftOut } from "../lib/types.ts";
 import { DataTable, type Column } from "./DataTable.tsx";
+import { Files } from "./Files.tsx";
 import { ErrorNote, Skeleton } from "./States.tsx";
 
 interface Props<Row extends object, Data extends BalancesResponse> {
@@ -79,7 +79,7 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
               </button>
             )}
             {files.map((f) => (
-              <Files key={f.of} name={id} of={f.of} answer={f.answer} />
+              <Files key={f.of} name={id} of={f.of} path={f.answer.path} params={f.answer.params} />
             ))}
             {drawn &&
               (["svg", "png"] as const).map((form) => (
@@ -103,33 +103,10 @@ export function Figure<Row extends object, Data extends BalancesResponse>(props:
   );
 }
 
-function Files({ name, of, answer }: { name: string; of: string; answer: Answer<unknown> }) {
-  const file = of ? `${name}-${of.replace(/ /g, "-")}` : name;
-  const words = (form: string) => (of ? `${form}, ${of}` : form);
-  return (
-    <>
-      {of && <span aria-hidden="true">{capital(of)}:</span>}
-      <a href={address(answer.path, answer.params, ".csv")} download={`${file}.csv`} aria-label={words("CSV")}>
-        CSV
-      </a>
-      <a href={address(answer.path, answer.params, ".xlsx")} download={`${file}.xlsx`} aria-label={words("XLSX")}>
-        XLSX
-      </a>
-      <a href={address(answer.path, answer.params)} target="_blank" rel="noopener" aria-label={words("JSON")}>
-        JSON
-      </a>
-    </>
-  );
-}
-
 // source is what an image says of itself.
 function source({ params }: Answer<unknown>, { ordinal, unknown, left_out }: BalancesResponse, asset: string | undefined): string {
   const only = scope(params);
   return `${asset ? `${capital(assetPhrase(asset))}. ` : ""}${counting(params)}. ${only ? `Only: ${only}. ` : ""}${undisclosed(unknown)}${leftOut(left_out)}Allied Ledger, as of fact ${printCount(ordinal)}.`;
-}
-
-function capital(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function undisclosed(unknown: string): string {

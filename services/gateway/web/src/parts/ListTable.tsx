@@ -1,9 +1,9 @@
 // ListTable shows a list of the ledger, page by page: what is read of how much, the table, more of it, and the files that hold all.
 import type { ComponentChildren } from "preact";
-import { address } from "../lib/api.ts";
 import { listRowsMax, rowsAtFirst, type List } from "../lib/list.ts";
 import { plural, printCount } from "../lib/print.ts";
 import { DataTable, type Column } from "./DataTable.tsx";
+import { Files } from "./Files.tsx";
 import { ErrorNote, Skeleton } from "./States.tsx";
 import type { ListPage } from "../lib/types.ts";
 
@@ -70,15 +70,7 @@ export function ListTable<Row extends object, Data extends ListPage>({
       </p>
       {file && rows.length > 0 && (
         <p class="files">
-          <a href={address(list.path, list.params, ".csv")} download={`${file}.csv`}>
-            CSV
-          </a>
-          <a href={address(list.path, list.params, ".xlsx")} download={`${file}.xlsx`}>
-            XLSX
-          </a>
-          <a href={address(list.path, list.params)} target="_blank" rel="noopener">
-            JSON
-          </a>
+          <Files name={file} path={list.path} params={list.params} />
           <span class="quiet">The files hold all rows.</span>
         </p>
       )}

@@ -1,6 +1,6 @@
 // What stands where figures do not: loading, an error, an empty ledger, an unknown page.
 import type { Problem } from "../lib/api.ts";
-import { printCount } from "../lib/print.ts";
+import { capital, printCount } from "../lib/print.ts";
 import { link } from "../lib/router.ts";
 import { useTitle } from "../lib/title.ts";
 
@@ -27,7 +27,7 @@ export function ErrorNote({ problem, asOf }: { problem: Problem; asOf?: string |
 
 // sentence makes one of a reason or remedy, which the server writes to follow a code.
 export function sentence(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1) + (/[.!?]$/.test(words) ? "" : ".");
+  return capital(words) + (/[.!?]$/.test(words) ? "" : ".");
 }
 
 export function EmptyLedger() {

@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { assetPhrase } from "../../lib/asset.ts";
 import { streamLink } from "../../lib/entries.ts";
-import { printCount } from "../../lib/print.ts";
+import { capital, printCount } from "../../lib/print.ts";
 import { useQuery } from "../../lib/query.ts";
 import { go, link, place } from "../../lib/router.ts";
 import { useEvents } from "../../lib/stream.ts";
@@ -21,7 +21,7 @@ export function Stream({ stream }: { stream: string }) {
   const held = useEvents(kind === "pledge" ? "" : stream);
   const first = held.events[0];
   const title = String(first?.event?.title ?? first?.event?.dataset ?? "");
-  const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}${title && `: ${title}`}`;
+  const name = `${capital(kind)}${title && `: ${title}`}`;
   useTitle(name);
   useEffect(() => {
     if (kind === "pledge") {

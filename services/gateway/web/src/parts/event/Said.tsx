@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { assetPhrase, basisPhrase, parseAsset } from "../../lib/asset.ts";
 import { streamLink } from "../../lib/entries.ts";
-import { plural, printCount, printFull } from "../../lib/print.ts";
+import { capital, plural, printCount, printFull } from "../../lib/print.ts";
 import { dateSaid } from "../../lib/said.ts";
 import { categoryTitle, instrumentTitle, spelt, stage } from "../../lib/words.ts";
 import { exact } from "../Amount.tsx";
@@ -405,8 +405,4 @@ function Marked({ flags }: { flags: Flag[] | undefined }) {
         .join("; ")}
     </p>
   ) : null;
-}
-
-function capital(words: string): string {
-  return words.charAt(0).toUpperCase() + words.slice(1);
 }
