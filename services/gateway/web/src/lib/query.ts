@@ -35,6 +35,16 @@ export function useQuery<T extends { position: string }>(path: string, params: P
   return { data: got.data, error: got.url === url ? got.error : undefined, pending: got.url !== url, path, params: params ?? {} };
 }
 
+// together is the answer of a figure that asks two questions: there where both are, and pending while one is.
+export function together<T>(answer: Answer<T>, other: Answer<unknown>): Answer<T> {
+  return {
+    ...answer,
+    data: other.data === undefined ? undefined : answer.data,
+    error: answer.error ?? other.error,
+    pending: answer.pending || other.pending,
+  };
+}
+
 async function follow<T extends { position: string }>(url: string, signal: AbortSignal, show: (data?: T, error?: Problem) => void): Promise<void> {
   let position = -1;
   let retry = retryMillisecondsMin;

@@ -5,7 +5,7 @@ import { entriesLink } from "../../lib/entries.ts";
 import { isZero } from "../../lib/exact.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { plural, printFull, printShort } from "../../lib/print.ts";
-import { useQuery } from "../../lib/query.ts";
+import { together, useQuery } from "../../lib/query.ts";
 import { view } from "../../lib/router.ts";
 import { ladder, stage, waiting } from "../../lib/words.ts";
 import { Amount } from "../../parts/Amount.tsx";
@@ -34,7 +34,7 @@ export function Stages({ measure, who }: { measure: Measure; who: string }) {
   const standing = useQuery<BalancesResponse>(stand.path, stand.params);
   const rows = useMemo(() => rowsOf(stages, reached.data, standing.data), [reached.data, standing.data]);
   const columns = useMemo(() => columnsOf(measure), [measure.asset, v]);
-  const answer = standing.data ? reached : { ...reached, data: undefined, error: reached.error ?? standing.error };
+  const answer = together(reached, standing);
   return (
     <Figure
       id="stages"

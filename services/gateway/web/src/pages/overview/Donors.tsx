@@ -7,7 +7,7 @@ import { fit, textWidth } from "../../lib/fit.ts";
 import { below, kindsOf, type Kind } from "../../lib/kinds.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { printFull, printShort } from "../../lib/print.ts";
-import { useQuery } from "../../lib/query.ts";
+import { together, useQuery } from "../../lib/query.ts";
 import { link, view } from "../../lib/router.ts";
 import { heading } from "../../lib/scope.ts";
 import { categoryTitle, donorTitle } from "../../lib/words.ts";
@@ -75,7 +75,7 @@ export function Donors({ measure }: { measure: Measure }) {
     <Figure
       id="donors"
       title={`${heading(v, at)}, by donor and kind of support`}
-      answer={part.data && total.data ? part : { ...part, data: undefined, error: part.error ?? total.error }}
+      answer={together(part, total)}
       asset={measure.asset}
       height={donorsShown * 28 + 60}
       table={{ caption: `${heading(v, at)}, by donor and category`, columns, rows: givers, sort: { id: "total", desc: true } }}

@@ -3,7 +3,7 @@ import { entriesLink } from "../../lib/entries.ts";
 import { compare, length, percent, subtract } from "../../lib/exact.ts";
 import { sums, type Measure } from "../../lib/measure.ts";
 import { plural, printFull, printShort } from "../../lib/print.ts";
-import { useQuery } from "../../lib/query.ts";
+import { together, useQuery } from "../../lib/query.ts";
 import { view } from "../../lib/router.ts";
 import { parseAsset } from "../../lib/asset.ts";
 import { inKindRungs, ladder, moneyRungs, stage } from "../../lib/words.ts";
@@ -51,7 +51,7 @@ export function Ladder({ measure }: { measure: Measure }) {
         v.mode === "reached" ? "How far support has come" : v.from || v.to ? "How what stands at each stage changed" : "Where support stands now"
       }
       lead={<Gap rungs={rungs} asset={measure.asset} mode={v.mode} dated={v.from !== "" || v.to !== ""} />}
-      answer={answer}
+      answer={together(answer, claims)}
       files={[
         { of: "all stages", answer },
         { of: "signed or claimed", answer: claims },
